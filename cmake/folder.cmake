@@ -1,0 +1,47 @@
+# ganglion_folder(NAME [DEPENDS folder...] [LIBRARIES target...])
+#
+# One call per folder under src/. Sources are every *.cc below the folder; files named *_test.cc become the program
+# NAME_test (GoogleTest), files named *_fuzz.cc one libFuzzer program each when GANGLION_FUZZ is on.
+# DEPENDS names other folders (see LAYERS), LIBRARIES third-party targets.
+function(ganglion_folder NAME)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;LIBRARIES" ${ARGN})
+  file(GLOB_RECURSE all CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${NAME}/*.cc)
+  set(sources ${all})
+  list(FILTER sources EXCLUDE REGEX "_(test|fuzz)\\.cc$")
+  set(tests ${all})
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  set(fuzzers ${all})
+  list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
+
+  set(links ${ARG_LIBRARIES} Threads::Threads)
+  foreach(folder IN LISTS ARG_DEPENDS)
+    list(APPEND links ganglion_${folder})
+  endforeach()
+
+  if(sources)
+    add_library(ganglion_${NAME} STATIC ${sources})
+    target_include_directories(ganglion_${NAME} PUBLIC ${CMAKE_SOURCE_DIR}/src)
+    target_link_libraries(ganglion_${NAME} PUBLIC ${links})
+  else()
+    add_library(ganglion_${NAME} INTERFACE)
+    target_include_directories(ganglion_${NAME} INTERFACE ${CMAKE_SOURCE_DIR}/src)
+    target_link_libraries(ganglion_${NAME} INTERFACE ${links})
+  endif()
+
+  if(GANGLION_TESTS AND tests)
+    add_executable(${NAME}_test ${tests})
+    target_link_libraries(${NAME}_test PRIVATE ganglion_${NAME} GTest::gtest GTest::gtest_main)
+    target_compile_definitions(${NAME}_test PRIVATE GANGLION_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    gtest_discover_tests(${NAME}_test DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300)
+  endif()
+
+  if(GANGLION_FUZZ)
+    foreach(file IN LISTS fuzzers)
+      get_filename_component(program ${file} NAME_WE)
+      add_executable(${program} ${file})
+      target_link_libraries(${program} PRIVATE ganglion_${NAME})
+      target_compile_options(${program} PRIVATE -fsanitize=fuzzer)
+      target_link_options(${program} PRIVATE -fsanitize=fuzzer)
+    endforeach()
+  endif()
+endfunction()

@@ -1,0 +1,33 @@
+// Where the numbers of a weight come from: a checkpoint file, a slice of one, a seeded generator. Read row by row, so
+// that a weight is packed without ever being whole in memory.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "tensor/tensor.h"
+
+namespace ganglion {
+
+// A tensor of known type and dims that can be read by rows of its first dimension (a 1-D tensor has rows of one element;
+// a scalar has one row). Implementations are immutable and thread-safe.
+class TensorSource {
+ public:
+  virtual ~TensorSource() = default;
+  virtual DType dtype() const = 0;
+  virtual const Dims& dims() const = 0;
+  // Writes rows [begin, end) to out, dense, in dtype(). Errors: what the file throws (kDataCorrupt, kInternal).
+  virtual void read_rows(std::int64_t begin, std::int64_t end, std::byte* out) const = 0;
+};
+
+// The part of a tensor that one rank holds: a range of the first dimension (rows) or of the second (columns).
+// `dimension` 0 or 1; begin <= end <= dims[dimension].
+std::shared_ptr<const TensorSource> slice_source(std::shared_ptr<const TensorSource> whole, int dimension, std::int64_t begin,
+                                                 std::int64_t end);
+// The whole source as a tensor, for small ones.
+Tensor read_all(const TensorSource& source);
+// A tensor in memory as a source; the tensor is moved in.
+std::shared_ptr<const TensorSource> tensor_source(Tensor tensor);
+
+}  // namespace ganglion
