@@ -1,0 +1,61 @@
+// The composites: fused operations that a backend may have a kernel for. Each function adds the call and writes its body
+// in plain HLO, which is the definition that kernels are tested against. T new tokens, R rows, N output features, K input
+// features, H heads, G cached heads, D head size, S sequences.
+//
+// A change of meaning is a new version. Attributes are text in Composite::attributes, under the names given here.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "hlo/builder.h"
+
+namespace ganglion::hlo {
+
+inline constexpr std::string_view kLinear = "ganglion.linear";
+inline constexpr std::string_view kLayerNorm = "ganglion.layer_norm";
+inline constexpr std::string_view kGelu = "ganglion.gelu";
+inline constexpr std::string_view kEmbedding = "ganglion.embedding";
+inline constexpr std::string_view kKvWrite = "ganglion.kv_write";
+inline constexpr std::string_view kPagedAttention = "ganglion.paged_attention";
+
+// x f32[R,K] times w[N,K] transposed, in f32: f32[R,N]. w is f32, f16 or bf16 and is converted, never rounded. bias
+// f32[N] is added when it is given. Operands {x, w} or {x, w, bias}. No attributes.
+Value linear(Value x, Value w, Value bias = {});
+
+// (x - mean) / sqrt(variance + epsilon) * weight + bias over the last dimension, biased variance, statistics in f32.
+// x f32[R,K], weight and bias f32[K]. Attribute "epsilon".
+Value layer_norm(Value x, Value weight, Value bias, float epsilon);
+
+// Elementwise on f32 of any shape. Attribute "form": "erf" (x/2 (1 + erf(x / sqrt 2))) or
+// "tanh" (x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))).
+enum class GeluForm : std::uint8_t { kErf, kTanh };
+Value gelu(Value x, GeluForm form);
+
+// Rows of table[V,K] (f32, f16, bf16) by ids s32[T], as f32[T,K]; an id outside [0, V) is clamped.
+Value embedding(Value table, Value ids);
+
+// Caches. K: [blocks, G, D, block_size] (a block holds K transposed, so that scores are computed on contiguous positions),
+// V: [blocks, G, block_size, D]; f32, f16 or bf16.
+enum class CacheKind : std::uint8_t { kKey, kValue };
+// The cache with rows f32[T, G*D] stored at slots s32[T] (slot = block * block_size + offset; a negative slot stores
+// nothing), rounded to the cache's type. Result: the cache's shape, to be aliased. Attribute "kind": "key" or "value".
+Value kv_write(Value cache, Value rows, Value slots, CacheKind kind);
+
+// Causal attention over the paged cache: token t sees positions 0..position[t] of the sequence whose blocks are
+// block_table[sequence[t], :]; position p lives in block block_table[s, p / block_size] at offset p % block_size.
+// Query head h reads cached head h / (H / G). q f32[T, H*D]; result f32[T, H*D].
+struct AttentionOptions {
+  std::int64_t heads = 0;      // H
+  std::int64_t kv_heads = 0;   // G
+  float scale = 1.0f;          // multiplies q . k
+  // How the body is written, not what it means. 0: gather per token, any mix of tokens. Q >= 1: tokens come in uniform
+  // segments, token b * Q + i being query i of sequence b (S * Q == T): the body gathers each sequence once.
+  std::int64_t query_length = 0;
+};
+// Operands {q, k_cache, v_cache, block_table s32[S, max_blocks], sequence s32[T], position s32[T]}.
+// Attributes "heads", "kv_heads", "scale", "query_length".
+Value paged_attention(Value q, Value k_cache, Value v_cache, Value block_table, Value sequence, Value position,
+                      const AttentionOptions& options);
+
+}  // namespace ganglion::hlo
