@@ -44,15 +44,17 @@ template <typename... Args>
 std::string_view code_name(Code code) noexcept;
 // 400, 404, 501, 507, 503, 499, 504, 500, 500 in the order of the enum.
 int http_status(Code code) noexcept;
-// 2 for a caller's mistake, 3 not found, 4 unsupported, 5 resources, 6 unavailable, 7 cancelled, 8 deadline, 9 corrupt data, 70 internal.
+// 2 for a caller's mistake, 3 not found, 4 unsupported, 5 resources, 6 unavailable, 7 cancelled, 8 deadline, 9 corrupt
+// data, 70 internal.
 int exit_code(Code code) noexcept;
 
 }  // namespace ganglion
 
 // An invariant of our own code: throws Code::kInternal, never aborts.
-#define GANGLION_CHECK(condition)                                                                     \
-  do {                                                                                                \
-    if (!(condition)) {                                                                               \
-      ::ganglion::fail(::ganglion::Code::kInternal, "[{}:{}] invariant does not hold: {}", __FILE__, __LINE__, #condition); \
-    }                                                                                                 \
+#define GANGLION_CHECK(condition)                                                                              \
+  do {                                                                                                         \
+    if (!(condition)) {                                                                                        \
+      ::ganglion::fail(::ganglion::Code::kInternal, "[{}:{}] invariant does not hold: {}", __FILE__, __LINE__, \
+                       #condition);                                                                            \
+    }                                                                                                          \
   } while (false)

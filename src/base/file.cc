@@ -46,9 +46,12 @@ void File::read(std::uint64_t offset, void* out, std::size_t count) const {
   while (count > 0) {
     const ssize_t got = ::pread(descriptor_, next, count, static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) fail(Code::kInternal, "[file] {}: reading {} bytes at {}: {}", path_.string(), count, offset, std::strerror(errno));
+    if (got < 0)
+      fail(Code::kInternal, "[file] {}: reading {} bytes at {}: {}", path_.string(), count, offset,
+           std::strerror(errno));
     if (got == 0) {
-      fail(Code::kDataCorrupt, "[file] {}: {} more bytes wanted at {}, but the file ends there ({} bytes when it was opened)",
+      fail(Code::kDataCorrupt,
+           "[file] {}: {} more bytes wanted at {}, but the file ends there ({} bytes when it was opened)",
            path_.string(), count, offset, size_);
     }
     next += got;

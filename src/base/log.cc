@@ -20,11 +20,16 @@ std::shared_ptr<spdlog::logger>& logger() {
 
 spdlog::level::level_enum to_spdlog(Level level) {
   switch (level) {
-    case Level::kDebug: return spdlog::level::debug;
-    case Level::kInfo: return spdlog::level::info;
-    case Level::kWarning: return spdlog::level::warn;
-    case Level::kError: return spdlog::level::err;
-    case Level::kOff: return spdlog::level::off;
+    case Level::kDebug:
+      return spdlog::level::debug;
+    case Level::kInfo:
+      return spdlog::level::info;
+    case Level::kWarning:
+      return spdlog::level::warn;
+    case Level::kError:
+      return spdlog::level::err;
+    case Level::kOff:
+      return spdlog::level::off;
   }
   return spdlog::level::off;
 }
@@ -38,7 +43,8 @@ void install(Level level, const std::string& file) {
     try {
       sinks.push_back(std::make_shared<spdlog::sinks::basic_file_sink_mt>(file));
     } catch (const spdlog::spdlog_ex& error) {
-      fail(Code::kInvalidArgument, "[log] file '{}' cannot be written: {}; choose another folder with --log-file", file, error.what());
+      fail(Code::kInvalidArgument, "[log] file '{}' cannot be written: {}; choose another folder with --log-file", file,
+           error.what());
     }
   }
   auto made = std::make_shared<spdlog::logger>("ganglion", sinks.begin(), sinks.end());

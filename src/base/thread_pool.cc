@@ -84,9 +84,11 @@ void ThreadPool::run(const std::function<void(int)>& job) {
   } catch (...) {
     own = std::current_exception();
   }
-  for (int left = running_.load(std::memory_order_acquire); left != 0; left = running_.load(std::memory_order_acquire)) {
+  for (int left = running_.load(std::memory_order_acquire); left != 0;
+       left = running_.load(std::memory_order_acquire)) {
     const auto start = std::chrono::steady_clock::now();
-    while (running_.load(std::memory_order_acquire) == left && std::chrono::steady_clock::now() - start < kSpin) _mm_pause();
+    while (running_.load(std::memory_order_acquire) == left && std::chrono::steady_clock::now() - start < kSpin)
+      _mm_pause();
     if (running_.load(std::memory_order_acquire) == left) running_.wait(left, std::memory_order_acquire);
   }
   job_ = nullptr;

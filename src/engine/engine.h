@@ -1,5 +1,5 @@
-// Runs requests against one model: a bounded queue, continuous batching over a paged KV cache, sampling, delivery token by
-// token. One thread of its own makes steps; submit() and cancel() may be called from any thread. What a request gets
+// Runs requests against one model: a bounded queue, continuous batching over a paged KV cache, sampling, delivery token
+// by token. One thread of its own makes steps; submit() and cancel() may be called from any thread. What a request gets
 // depends on its prompt, parameters and seed only, never on what else is in the batch.
 #pragma once
 
@@ -35,18 +35,18 @@ struct Sampling {
 enum class FinishReason : std::uint8_t { kNone, kLength, kEos, kCancelled, kError };
 
 struct TokenEvent {
-  std::int32_t id = -1;      // -1 when the event only ends the request (cancelled, error)
-  float log_prob = 0;        // of the token under the model's distribution (temperature 1, nothing cut)
+  std::int32_t id = -1;  // -1 when the event only ends the request (cancelled, error)
+  float log_prob = 0;    // of the token under the model's distribution (temperature 1, nothing cut)
   FinishReason finish = FinishReason::kNone;
-  std::exception_ptr error;  // with kError
+  std::exception_ptr error;       // with kError
   const float* logits = nullptr;  // [vocab], only when the request asked, only during the call
 };
 
 struct Request {
-  std::vector<std::int32_t> prompt;         // at least 1 token
-  std::int64_t max_new_tokens = 0;          // at least 1
+  std::vector<std::int32_t> prompt;  // at least 1 token
+  std::int64_t max_new_tokens = 0;   // at least 1
   Sampling sampling;
-  std::vector<std::int32_t> stop_ids;       // generation ends with the first of these (delivered, kEos); empty: length only
+  std::vector<std::int32_t> stop_ids;  // generation ends with the first of these (delivered, kEos); empty: length only
   bool want_logits = false;
   // Called on the engine thread for every new token, in order; the last event has finish != kNone, and nothing follows
   // it. Must not block or throw.
@@ -56,12 +56,12 @@ struct Request {
 struct EngineOptions {
   models::Types types;
   int tp = 1;
-  std::int64_t n_positions = 0;          // most tokens of one sequence; 0: the model's max_positions
-  std::int64_t max_sequences = 32;       // running at once
-  std::int64_t max_batch_tokens = 512;   // token budget of one step
-  std::int64_t queue_capacity = 1000;    // waiting requests; more are refused
+  std::int64_t n_positions = 0;         // most tokens of one sequence; 0: the model's max_positions
+  std::int64_t max_sequences = 32;      // running at once
+  std::int64_t max_batch_tokens = 512;  // token budget of one step
+  std::int64_t queue_capacity = 1000;   // waiting requests; more are refused
   std::int64_t block_size = 32;
-  std::int64_t cache_tokens = 0;         // positions of KV cache in all; 0: max_sequences * n_positions within memory
+  std::int64_t cache_tokens = 0;  // positions of KV cache in all; 0: max_sequences * n_positions within memory
   std::string isa;
   ThreadPool* pool = nullptr;            // not owned; shared by the models of a process
   metrics::Registry* metrics = nullptr;  // may be null
@@ -77,25 +77,26 @@ struct EngineStats {
   std::int64_t waiting = 0;
   std::int64_t free_blocks = 0;
   std::int64_t total_blocks = 0;
-  double step_seconds = 0;       // in steps, all
-  double kernel_seconds = 0;     // of these, in the executable
+  double step_seconds = 0;    // in steps, all
+  double kernel_seconds = 0;  // of these, in the executable
 };
 
 class Engine {
  public:
-  // Builds, compiles, loads weights, starts the thread. Errors: what the parts throw; kResourceExhausted with the sum when
-  // the model does not fit (before loading).
+  // Builds, compiles, loads weights, starts the thread. Errors: what the parts throw; kResourceExhausted with the sum
+  // when the model does not fit (before loading).
   Engine(const models::Config& config, const models::WeightFinder& weights, const EngineOptions& options);
   ~Engine();  // cancels what is running; every request gets its last event
   Engine(const Engine&) = delete;
 
   using RequestId = std::uint64_t;
-  // Queues a request. kInvalidArgument when it can never run (empty prompt, a token id outside the vocabulary, prompt + new
-  // tokens over n_positions or over the cache, parameters out of range); kUnavailable when the queue is full.
+  // Queues a request. kInvalidArgument when it can never run (empty prompt, a token id outside the vocabulary, prompt +
+  // new tokens over n_positions or over the cache, parameters out of range); kUnavailable when the queue is full.
   RequestId submit(Request request);
   // Ends a request before the next step (event kCancelled); nothing happens when it has ended.
   void cancel(RequestId id);
-  // No new requests (kUnavailable); returns when all running ones have ended or the deadline passed (then they are cancelled).
+  // No new requests (kUnavailable); returns when all running ones have ended or the deadline passed (then they are
+  // cancelled).
   void drain(double deadline_seconds);
 
   std::int64_t n_positions() const noexcept;

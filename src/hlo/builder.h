@@ -71,8 +71,8 @@ class Builder {
   // The scalar computation (a, b) -> op(a, b) of a binary opcode; made once per module, opcode and dtype.
   Computation* binary_computation(Opcode opcode, DType dtype);
 
-  // A call to a composite (see composite.h). The body is written by `write` with parameters of the operands' shapes; equal
-  // composites (name, attributes, operand shapes) share one computation.
+  // A call to a composite (see composite.h). The body is written by `write` with parameters of the operands' shapes;
+  // equal composites (name, attributes, operand shapes) share one computation.
   Value composite(Composite composite, const std::vector<Value>& operands,
                   const std::function<Value(const std::vector<Value>&)>& write);
 
@@ -108,11 +108,11 @@ class Builder {
 // Elementwise; shapes equal.
 Value unary(Opcode opcode, Value x);
 Value binary(Opcode opcode, Value a, Value b);
-Value compare(Value a, Value b, Comparison comparison);       // pred
+Value compare(Value a, Value b, Comparison comparison);  // pred
 Value select(Value condition, Value on_true, Value on_false);
-Value clamp(Value low, Value x, Value high);                  // low and high: the shape of x, or scalars
+Value clamp(Value low, Value x, Value high);  // low and high: the shape of x, or scalars
 Value convert(Value x, DType dtype);
-Value bitcast_convert(Value x, DType dtype);                  // equal element sizes
+Value bitcast_convert(Value x, DType dtype);  // equal element sizes
 inline Value negate(Value x) { return unary(Opcode::kNegate, x); }
 inline Value exponential(Value x) { return unary(Opcode::kExponential, x); }
 inline Value tanh(Value x) { return unary(Opcode::kTanh, x); }
@@ -130,24 +130,28 @@ Value operator*(Value a, double b);
 Value operator/(Value a, double b);
 
 // Shape.
-Value broadcast(Value x, const Shape& to, Dims dimensions);   // operand dimension i becomes result dimension dimensions[i]
+Value broadcast(Value x, const Shape& to,
+                Dims dimensions);  // operand dimension i becomes result dimension dimensions[i]
 Value broadcast_like(Value x, Value like, Dims dimensions);
-Value reshape(Value x, Dims dims);                            // bounded rows stay bounded only if dims[0] is kept
+Value reshape(Value x, Dims dims);  // bounded rows stay bounded only if dims[0] is kept
 Value transpose(Value x, Dims permutation);
 Value concatenate(const std::vector<Value>& parts, std::int64_t dimension);
 Value slice(Value x, Dims starts, Dims limits, Dims strides = {});
-Value dynamic_slice(Value x, const std::vector<Value>& starts, Dims sizes);           // s32[] starts, clamped
+Value dynamic_slice(Value x, const std::vector<Value>& starts, Dims sizes);  // s32[] starts, clamped
 Value dynamic_update_slice(Value x, Value update, const std::vector<Value>& starts);
 Value pad(Value x, Value value, std::vector<PaddingDim> padding);
 Value reverse(Value x, Dims dimensions);
 
 // Contractions, reductions, indexing.
-Value dot(Value a, Value b, DotDims dims, std::optional<DType> result = std::nullopt);  // result dtype: a's unless given
+Value dot(Value a, Value b, DotDims dims,
+          std::optional<DType> result = std::nullopt);  // result dtype: a's unless given
 Value reduce(Value x, Value init, Dims dimensions, Computation* to_apply);
-Value reduce(Value x, Opcode opcode, Dims dimensions);        // add, maximum, minimum, multiply, and, or with their neutral element
-Value gather(Value x, Value indices, GatherDims dims);        // start indices are clamped
+Value reduce(Value x, Opcode opcode,
+             Dims dimensions);  // add, maximum, minimum, multiply, and, or with their neutral element
+Value gather(Value x, Value indices, GatherDims dims);  // start indices are clamped
 Value scatter(Value x, Value indices, Value updates, ScatterDims dims, Computation* to_apply);  // out of range: dropped
-std::vector<Value> sort(const std::vector<Value>& operands, std::int64_t dimension, bool is_stable, Computation* comparator);
+std::vector<Value> sort(const std::vector<Value>& operands, std::int64_t dimension, bool is_stable,
+                        Computation* comparator);
 
 // Control.
 Value call(Computation* callee, const std::vector<Value>& operands);
@@ -158,6 +162,7 @@ Value custom_call(const std::string& target, const std::vector<Value>& operands,
 
 // Ranks; groups empty: all ranks.
 Value all_reduce(Value x, Computation* to_apply, std::vector<std::vector<std::int64_t>> groups = {});
-Value all_gather(Value x, std::int64_t dimension, std::int64_t ranks, std::vector<std::vector<std::int64_t>> groups = {});
+Value all_gather(Value x, std::int64_t dimension, std::int64_t ranks,
+                 std::vector<std::vector<std::int64_t>> groups = {});
 
 }  // namespace ganglion::hlo

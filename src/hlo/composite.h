@@ -1,6 +1,6 @@
-// The composites: fused operations that a backend may have a kernel for. Each function adds the call and writes its body
-// in plain HLO, which is the definition that kernels are tested against. T new tokens, R rows, N output features, K input
-// features, H heads, G cached heads, D head size, S sequences.
+// The composites: fused operations that a backend may have a kernel for. Each function adds the call and writes its
+// body in plain HLO, which is the definition that kernels are tested against. T new tokens, R rows, N output features,
+// K input features, H heads, G cached heads, D head size, S sequences.
 //
 // A change of meaning is a new version. Attributes are text in Composite::attributes, under the names given here.
 #pragma once
@@ -35,8 +35,8 @@ Value gelu(Value x, GeluForm form);
 // Rows of table[V,K] (f32, f16, bf16) by ids s32[T], as f32[T,K]; an id outside [0, V) is clamped.
 Value embedding(Value table, Value ids);
 
-// Caches. K: [blocks, G, D, block_size] (a block holds K transposed, so that scores are computed on contiguous positions),
-// V: [blocks, G, block_size, D]; f32, f16 or bf16.
+// Caches. K: [blocks, G, D, block_size] (a block holds K transposed, so that scores are computed on contiguous
+// positions), V: [blocks, G, block_size, D]; f32, f16 or bf16.
 enum class CacheKind : std::uint8_t { kKey, kValue };
 // The cache with rows f32[T, G*D] stored at slots s32[T] (slot = block * block_size + offset; a negative slot stores
 // nothing), rounded to the cache's type. Result: the cache's shape, to be aliased. Attribute "kind": "key" or "value".
@@ -46,9 +46,9 @@ Value kv_write(Value cache, Value rows, Value slots, CacheKind kind);
 // block_table[sequence[t], :]; position p lives in block block_table[s, p / block_size] at offset p % block_size.
 // Query head h reads cached head h / (H / G). q f32[T, H*D]; result f32[T, H*D].
 struct AttentionOptions {
-  std::int64_t heads = 0;      // H
-  std::int64_t kv_heads = 0;   // G
-  float scale = 1.0f;          // multiplies q . k
+  std::int64_t heads = 0;     // H
+  std::int64_t kv_heads = 0;  // G
+  float scale = 1.0f;         // multiplies q . k
   // How the body is written, not what it means. 0: gather per token, any mix of tokens. Q >= 1: tokens come in uniform
   // segments, token b * Q + i being query i of sequence b (S * Q == T): the body gathers each sequence once.
   std::int64_t query_length = 0;

@@ -2,8 +2,8 @@
 // Plain data with owning pointers; nothing here checks: the Builder does while writing, the verifier for any module.
 //
 // A *composite* is a call whose attributes name it: a fused operation (layer norm, attention over a paged cache) whose
-// called computation spells it out in plain HLO. A backend that knows the name uses its kernel, any other runs the body.
-// The names, operands and attributes are in composite.h.
+// called computation spells it out in plain HLO. A backend that knows the name uses its kernel, any other runs the
+// body. The names, operands and attributes are in composite.h.
 #pragma once
 
 #include <cstdint>
@@ -46,8 +46,8 @@ struct Composite {
   std::map<std::string, std::string> attributes;
 };
 
-// What a parameter of the entry computation is for. Inputs come with every run; weights are loaded once and may be packed;
-// state (KV caches) lives in the executable, is zero at first and is updated through an alias.
+// What a parameter of the entry computation is for. Inputs come with every run; weights are loaded once and may be
+// packed; state (KV caches) lives in the executable, is zero at first and is updated through an alias.
 enum class ParameterRole : std::uint8_t { kInput, kWeight, kState };
 
 // One node. Only the fields that the opcode needs are set (see the table in shape_inference.h).
@@ -57,19 +57,20 @@ struct Instruction {
   std::string name;   // unique in the module
   std::string place;  // the model's line of thought, for errors: "[opt] layer 3"; may be empty
   std::vector<Instruction*> operands;
-  std::vector<Computation*> called;  // reduce, scatter, sort, all-reduce: {to_apply}; call: {callee}; while: {condition, body}
+  std::vector<Computation*>
+      called;  // reduce, scatter, sort, all-reduce: {to_apply}; call: {callee}; while: {condition, body}
 
-  Dims dimensions;                   // broadcast, transpose, reverse, reduce, concatenate (1), iota (1), sort (1), all-gather (1)
-  Dims starts, limits, strides;      // slice
-  Dims slice_sizes;                  // dynamic-slice
-  std::vector<PaddingDim> padding;   // pad
+  Dims dimensions;  // broadcast, transpose, reverse, reduce, concatenate (1), iota (1), sort (1), all-gather (1)
+  Dims starts, limits, strides;     // slice
+  Dims slice_sizes;                 // dynamic-slice
+  std::vector<PaddingDim> padding;  // pad
   DotDims dot;
   GatherDims gather;
   ScatterDims scatter;
   Comparison comparison = Comparison::kEq;
-  bool is_stable = false;            // sort
+  bool is_stable = false;                 // sort
   std::shared_ptr<const Tensor> literal;  // constant
-  std::int64_t tuple_index = 0;      // get-tuple-element
+  std::int64_t tuple_index = 0;           // get-tuple-element
   std::int64_t parameter_number = 0;
   ParameterRole role = ParameterRole::kInput;  // parameter of the entry
   bool sharded = false;                        // weight: each rank has its own; false: all ranks hold the same
@@ -88,7 +89,8 @@ class Computation {
   std::vector<Instruction*> parameters() const;
 };
 
-// Output `output` (index into the root tuple, 0 when the root is no tuple) is written in place of parameter `parameter`.
+// Output `output` (index into the root tuple, 0 when the root is no tuple) is written in place of parameter
+// `parameter`.
 struct Alias {
   std::int64_t output = 0;
   std::int64_t parameter = 0;

@@ -14,11 +14,13 @@ namespace ganglion::hlo {
 struct Shape {
   DType dtype = DType::kF32;
   Dims dims;
-  bool bounded = false;         // dims[0] is an upper bound
+  bool bounded = false;  // dims[0] is an upper bound
   bool is_tuple = false;
   std::vector<Shape> elements;  // of a tuple
 
-  static Shape array(DType dtype, Dims dims, bool bounded = false) { return {dtype, std::move(dims), bounded, false, {}}; }
+  static Shape array(DType dtype, Dims dims, bool bounded = false) {
+    return {dtype, std::move(dims), bounded, false, {}};
+  }
   static Shape tuple(std::vector<Shape> elements) { return {DType::kPred, {}, false, true, std::move(elements)}; }
 
   int rank() const { return static_cast<int>(dims.size()); }

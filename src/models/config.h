@@ -11,7 +11,7 @@ namespace ganglion::models {
 enum class ActivationFunction : std::uint8_t { kRelu, kGeluErf, kGeluTanh };
 
 struct Config {
-  std::string model_type;            // "opt"
+  std::string model_type;  // "opt"
   std::int64_t vocab = 0;
   std::int64_t hidden = 0;
   std::int64_t layers = 0;
@@ -23,20 +23,20 @@ struct Config {
   ActivationFunction activation = ActivationFunction::kRelu;
   float norm_epsilon = 1e-5f;
   bool tied_head = true;
-  bool norm_before = true;           // OPT: do_layer_norm_before
-  bool final_norm = true;            // OPT: not _remove_final_layer_norm
-  bool bias = true;                  // OPT: enable_bias
-  std::int64_t embed_dim = 0;        // OPT: word_embed_proj_dim
+  bool norm_before = true;     // OPT: do_layer_norm_before
+  bool final_norm = true;      // OPT: not _remove_final_layer_norm
+  bool bias = true;            // OPT: enable_bias
+  std::int64_t embed_dim = 0;  // OPT: word_embed_proj_dim
   std::int64_t bos = -1, eos = -1, pad = -1;
-  std::string dtype;                 // torch_dtype, "" when it does not say
+  std::string dtype;  // torch_dtype, "" when it does not say
 };
 
 // Reads and checks <folder>/config.json: every number bounded before it is used, an unknown model_type or activation
 // refused by name (kUnsupported), what is missing or out of range kInvalidArgument, no file kNotFound.
 Config read_config(const std::filesystem::path& folder);
 Config parse_config(const std::string& json_text, const std::string& place);
-// A published shape by name ("opt-125m", "opt-350m", "opt-1.3b", "opt-2.7b", "opt-6.7b", "opt-13b"), for benchmarks without
-// a checkpoint; kNotFound with the names there are.
+// A published shape by name ("opt-125m", "opt-350m", "opt-1.3b", "opt-2.7b", "opt-6.7b", "opt-13b"), for benchmarks
+// without a checkpoint; kNotFound with the names there are.
 Config published_shape(const std::string& name);
 std::vector<std::string> published_shapes();
 

@@ -24,7 +24,8 @@ struct Family {
 const std::vector<Family>& families();
 // kUnsupported with the list of families there are.
 const Family& find_family(std::string_view model_type);
-// Which tp degrees a config allows, and why another one is refused: kInvalidArgument naming heads and the degrees that work.
+// Which tp degrees a config allows, and why another one is refused: kInvalidArgument naming heads and the degrees that
+// work.
 void check_tp(const Config& config, int tp);
 
 }  // namespace ganglion::models

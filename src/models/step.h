@@ -35,20 +35,20 @@ struct Types {
 };
 
 struct StepSize {
-  std::int64_t tokens = 1;       // T: capacity when bounded, else exact
-  std::int64_t sequences = 1;    // S
-  std::int64_t logit_rows = 1;   // R: capacity when bounded, else exact
-  std::int64_t blocks = 1;       // of the cache
+  std::int64_t tokens = 1;      // T: capacity when bounded, else exact
+  std::int64_t sequences = 1;   // S
+  std::int64_t logit_rows = 1;  // R: capacity when bounded, else exact
+  std::int64_t blocks = 1;      // of the cache
   std::int64_t block_size = 16;
-  std::int64_t max_blocks = 1;   // of one sequence
+  std::int64_t max_blocks = 1;  // of one sequence
   bool bounded = true;
   std::int64_t query_length = 0;  // see hlo::AttentionOptions; 0 when bounded
 };
 
 // A weight of the step and where its numbers come from.
 struct WeightBinding {
-  std::int64_t parameter = 0;       // number of the entry parameter
-  std::string name;                 // the checkpoint's name
+  std::int64_t parameter = 0;                                 // number of the entry parameter
+  std::string name;                                           // the checkpoint's name
   std::vector<std::shared_ptr<const TensorSource>> per_rank;  // one per rank when sharded, else one
 };
 

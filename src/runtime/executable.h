@@ -1,8 +1,8 @@
 // A compiled module, ready to run, whatever runs it. The CPU backend is in runtime/cpu, PJRT plugins in runtime/pjrt.
 //
-// Entry parameters keep their module numbers everywhere. By their role: inputs are given to every run; weights are loaded
-// once, before the first run, and may be packed; state (KV caches) belongs to the executable, is zero at first and is
-// updated in place. A module whose parameters are all inputs (any foreign module) just runs.
+// Entry parameters keep their module numbers everywhere. By their role: inputs are given to every run; weights are
+// loaded once, before the first run, and may be packed; state (KV caches) belongs to the executable, is zero at first
+// and is updated in place. A module whose parameters are all inputs (any foreign module) just runs.
 #pragma once
 
 #include <cstdint>
@@ -23,14 +23,14 @@ class ThreadPool;
 namespace ganglion::runtime {
 
 struct CompileOptions {
-  int ranks = 1;                // SPMD: the same module on every rank
-  std::string isa;              // kernel table; empty: the best this CPU has
-  ThreadPool* pool = nullptr;   // not owned, must outlive the executable; null: the calling thread only
+  int ranks = 1;               // SPMD: the same module on every rank
+  std::string isa;             // kernel table; empty: the best this CPU has
+  ThreadPool* pool = nullptr;  // not owned, must outlive the executable; null: the calling thread only
 };
 
 // Bytes, summed over ranks; what is held by all ranks in common is counted once.
 struct Footprint {
-  std::int64_t weights = 0;      // packed
+  std::int64_t weights = 0;  // packed
   std::int64_t state = 0;
   std::int64_t activations = 0;  // arenas
   std::int64_t program = 0;
@@ -39,9 +39,9 @@ struct Footprint {
 
 // One step that ran, for `--profile` and bench: which kernel, how long, what it touched.
 struct StepTime {
-  std::string step;        // "matmul f16 avx2 [512,2048]x[8192,2048]"
-  std::string place;       // "[opt] layer 3"
-  double seconds = 0;      // summed over runs since profiling began
+  std::string step;    // "matmul f16 avx2 [512,2048]x[8192,2048]"
+  std::string place;   // "[opt] layer 3"
+  double seconds = 0;  // summed over runs since profiling began
   std::int64_t runs = 0;
 };
 
@@ -59,10 +59,11 @@ class Executable {
 
   // Runs the module once. inputs: in the order of the input parameters; one list, given to every rank, or one per rank.
   // A bounded input has as many rows as its size parameter says. results: in the order of the module's results without
-  // the aliased ones, for rank 0 only or for every rank (as many lists as were passed); allocated by the caller with the
-  // result's dims (a bounded result: at least the actual rows). kInvalidArgument when a shape or type does not fit or a
-  // weight has not been loaded. Not thread-safe: one run at a time.
-  virtual void run(std::span<const std::vector<TensorView>> inputs, std::span<std::vector<MutableTensorView>> results) = 0;
+  // the aliased ones, for rank 0 only or for every rank (as many lists as were passed); allocated by the caller with
+  // the result's dims (a bounded result: at least the actual rows). kInvalidArgument when a shape or type does not fit
+  // or a weight has not been loaded. Not thread-safe: one run at a time.
+  virtual void run(std::span<const std::vector<TensorView>> inputs,
+                   std::span<std::vector<MutableTensorView>> results) = 0;
 
   // The state of one rank as it is now, for tests and `run --dump`. The view is valid until the next run.
   virtual TensorView state(std::int64_t parameter, int rank) const = 0;
@@ -74,7 +75,8 @@ class Executable {
   virtual std::vector<std::string> describe_steps() const = 0;
 };
 
-// Compiles for the CPU. Verifies the module first. kInvalidArgument, kUnsupported with the instruction's name and place.
+// Compiles for the CPU. Verifies the module first. kInvalidArgument, kUnsupported with the instruction's name and
+// place.
 std::unique_ptr<Executable> compile_for_cpu(std::unique_ptr<const hlo::Module> module, const CompileOptions& options);
 
 }  // namespace ganglion::runtime

@@ -12,11 +12,13 @@ namespace ganglion {
 enum class DType : std::uint8_t { kPred, kS8, kS32, kS64, kU8, kU32, kF16, kBF16, kF32 };
 inline constexpr int kDTypeCount = 9;
 
-std::size_t dtype_size(DType dtype) noexcept;                              // bytes of one element
-std::string_view dtype_name(DType dtype) noexcept;                         // "pred", "s8", ..., "f32"
-std::optional<DType> parse_dtype(std::string_view name) noexcept;          // the inverse of dtype_name
+std::size_t dtype_size(DType dtype) noexcept;                      // bytes of one element
+std::string_view dtype_name(DType dtype) noexcept;                 // "pred", "s8", ..., "f32"
+std::optional<DType> parse_dtype(std::string_view name) noexcept;  // the inverse of dtype_name
 inline bool is_float(DType dtype) noexcept { return dtype >= DType::kF16; }
-inline bool is_signed(DType dtype) noexcept { return dtype == DType::kS8 || dtype == DType::kS32 || dtype == DType::kS64; }
+inline bool is_signed(DType dtype) noexcept {
+  return dtype == DType::kS8 || dtype == DType::kS32 || dtype == DType::kS64;
+}
 inline bool is_integer(DType dtype) noexcept { return dtype >= DType::kS8 && dtype <= DType::kU32; }
 
 }  // namespace ganglion

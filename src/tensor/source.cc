@@ -67,8 +67,8 @@ class InMemory final : public TensorSource {
 
 }  // namespace
 
-std::shared_ptr<const TensorSource> slice_source(std::shared_ptr<const TensorSource> whole, int dimension, std::int64_t begin,
-                                                 std::int64_t end) {
+std::shared_ptr<const TensorSource> slice_source(std::shared_ptr<const TensorSource> whole, int dimension,
+                                                 std::int64_t begin, std::int64_t end) {
   GANGLION_CHECK(dimension == 0 || dimension == 1);
   GANGLION_CHECK(static_cast<std::size_t>(dimension) < whole->dims().size());
   GANGLION_CHECK(0 <= begin && begin <= end && end <= whole->dims()[static_cast<std::size_t>(dimension)]);
@@ -81,6 +81,8 @@ Tensor read_all(const TensorSource& source) {
   return out;
 }
 
-std::shared_ptr<const TensorSource> tensor_source(Tensor tensor) { return std::make_shared<InMemory>(std::move(tensor)); }
+std::shared_ptr<const TensorSource> tensor_source(Tensor tensor) {
+  return std::make_shared<InMemory>(std::move(tensor));
+}
 
 }  // namespace ganglion

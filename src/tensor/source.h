@@ -10,8 +10,8 @@
 
 namespace ganglion {
 
-// A tensor of known type and dims that can be read by rows of its first dimension (a 1-D tensor has rows of one element;
-// a scalar has one row). Implementations are immutable and thread-safe.
+// A tensor of known type and dims that can be read by rows of its first dimension (a 1-D tensor has rows of one
+// element; a scalar has one row). Implementations are immutable and thread-safe.
 class TensorSource {
  public:
   virtual ~TensorSource() = default;
@@ -23,8 +23,8 @@ class TensorSource {
 
 // The part of a tensor that one rank holds: a range of the first dimension (rows) or of the second (columns).
 // `dimension` 0 or 1; begin <= end <= dims[dimension].
-std::shared_ptr<const TensorSource> slice_source(std::shared_ptr<const TensorSource> whole, int dimension, std::int64_t begin,
-                                                 std::int64_t end);
+std::shared_ptr<const TensorSource> slice_source(std::shared_ptr<const TensorSource> whole, int dimension,
+                                                 std::int64_t begin, std::int64_t end);
 // The whole source as a tensor, for small ones.
 Tensor read_all(const TensorSource& source);
 // A tensor in memory as a source; the tensor is moved in.

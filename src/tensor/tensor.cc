@@ -28,7 +28,8 @@ std::int64_t element_count(std::span<const std::int64_t> dims) {
   }
   if (empty) return 0;
   for (const std::int64_t size : dims) {
-    if (count > kLimit / size) fail(Code::kInvalidArgument, "[tensor] dims [{}]: more than 2^62 elements", fmt::join(dims, ","));
+    if (count > kLimit / size)
+      fail(Code::kInvalidArgument, "[tensor] dims [{}]: more than 2^62 elements", fmt::join(dims, ","));
     count *= size;
   }
   return count;
@@ -55,7 +56,9 @@ Buffer::Buffer(std::size_t bytes) : size_(bytes) {
 }
 
 Buffer::Buffer(Buffer&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)), mapped_(std::exchange(other.mapped_, false)) {}
+    : data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      mapped_(std::exchange(other.mapped_, false)) {}
 
 Buffer& Buffer::operator=(Buffer&& other) noexcept {
   std::swap(data_, other.data_);
@@ -88,29 +91,55 @@ void Tensor::assign(const void* source, std::size_t count) {
 double element_as_double(const TensorView& tensor, std::int64_t i) {
   switch (tensor.dtype) {
     case DType::kPred:
-    case DType::kU8: return reinterpret_cast<const std::uint8_t*>(tensor.data)[i];
-    case DType::kS8: return reinterpret_cast<const std::int8_t*>(tensor.data)[i];
-    case DType::kS32: return reinterpret_cast<const std::int32_t*>(tensor.data)[i];
-    case DType::kS64: return static_cast<double>(reinterpret_cast<const std::int64_t*>(tensor.data)[i]);
-    case DType::kU32: return reinterpret_cast<const std::uint32_t*>(tensor.data)[i];
-    case DType::kF16: return f16_to_f32(reinterpret_cast<const std::uint16_t*>(tensor.data)[i]);
-    case DType::kBF16: return bf16_to_f32(reinterpret_cast<const std::uint16_t*>(tensor.data)[i]);
-    case DType::kF32: return reinterpret_cast<const float*>(tensor.data)[i];
+    case DType::kU8:
+      return reinterpret_cast<const std::uint8_t*>(tensor.data)[i];
+    case DType::kS8:
+      return reinterpret_cast<const std::int8_t*>(tensor.data)[i];
+    case DType::kS32:
+      return reinterpret_cast<const std::int32_t*>(tensor.data)[i];
+    case DType::kS64:
+      return static_cast<double>(reinterpret_cast<const std::int64_t*>(tensor.data)[i]);
+    case DType::kU32:
+      return reinterpret_cast<const std::uint32_t*>(tensor.data)[i];
+    case DType::kF16:
+      return f16_to_f32(reinterpret_cast<const std::uint16_t*>(tensor.data)[i]);
+    case DType::kBF16:
+      return bf16_to_f32(reinterpret_cast<const std::uint16_t*>(tensor.data)[i]);
+    case DType::kF32:
+      return reinterpret_cast<const float*>(tensor.data)[i];
   }
   return 0;
 }
 
 void set_element_from_double(const MutableTensorView& tensor, std::int64_t i, double value) {
   switch (tensor.dtype) {
-    case DType::kPred: reinterpret_cast<std::uint8_t*>(tensor.data)[i] = value != 0 ? 1 : 0; break;
-    case DType::kU8: reinterpret_cast<std::uint8_t*>(tensor.data)[i] = static_cast<std::uint8_t>(value); break;
-    case DType::kS8: reinterpret_cast<std::int8_t*>(tensor.data)[i] = static_cast<std::int8_t>(value); break;
-    case DType::kS32: reinterpret_cast<std::int32_t*>(tensor.data)[i] = static_cast<std::int32_t>(value); break;
-    case DType::kS64: reinterpret_cast<std::int64_t*>(tensor.data)[i] = static_cast<std::int64_t>(value); break;
-    case DType::kU32: reinterpret_cast<std::uint32_t*>(tensor.data)[i] = static_cast<std::uint32_t>(value); break;
-    case DType::kF16: reinterpret_cast<std::uint16_t*>(tensor.data)[i] = f32_to_f16(static_cast<float>(value)); break;
-    case DType::kBF16: reinterpret_cast<std::uint16_t*>(tensor.data)[i] = f32_to_bf16(static_cast<float>(value)); break;
-    case DType::kF32: reinterpret_cast<float*>(tensor.data)[i] = static_cast<float>(value); break;
+    case DType::kPred:
+      reinterpret_cast<std::uint8_t*>(tensor.data)[i] = value != 0 ? 1 : 0;
+      break;
+    case DType::kU8:
+      reinterpret_cast<std::uint8_t*>(tensor.data)[i] = static_cast<std::uint8_t>(value);
+      break;
+    case DType::kS8:
+      reinterpret_cast<std::int8_t*>(tensor.data)[i] = static_cast<std::int8_t>(value);
+      break;
+    case DType::kS32:
+      reinterpret_cast<std::int32_t*>(tensor.data)[i] = static_cast<std::int32_t>(value);
+      break;
+    case DType::kS64:
+      reinterpret_cast<std::int64_t*>(tensor.data)[i] = static_cast<std::int64_t>(value);
+      break;
+    case DType::kU32:
+      reinterpret_cast<std::uint32_t*>(tensor.data)[i] = static_cast<std::uint32_t>(value);
+      break;
+    case DType::kF16:
+      reinterpret_cast<std::uint16_t*>(tensor.data)[i] = f32_to_f16(static_cast<float>(value));
+      break;
+    case DType::kBF16:
+      reinterpret_cast<std::uint16_t*>(tensor.data)[i] = f32_to_bf16(static_cast<float>(value));
+      break;
+    case DType::kF32:
+      reinterpret_cast<float*>(tensor.data)[i] = static_cast<float>(value);
+      break;
   }
 }
 

@@ -1,0 +1,32 @@
+#include "cli/model_options.h"
+
+#include <CLI/CLI.hpp>
+
+#include "base/thread_pool.h"
+#include "engine/model.h"
+
+namespace ganglion::cli {
+
+void add_model_options(CLI::App& verb, const Settings& settings, ModelOptions& options) {
+  options.threads = static_cast<int>(settings.integer("GANGLION_THREADS", 1, 1024).value_or(available_cores()));
+  options.isa = settings.value("GANGLION_ISA");
+  options.dtype = "f32";
+  verb.add_option("--dtype", options.dtype, "storage of weights and cache: f32, f16 or bf16")->capture_default_str();
+  verb.add_option("--tp", options.tp, "tensor parallel degree")->capture_default_str()->check(CLI::Range(1, 128));
+  verb.add_option("--threads", options.threads, "compute threads")->capture_default_str()->check(CLI::Range(1, 1024));
+  verb.add_option("--n-positions", options.n_positions, "most tokens of one sequence (default: the model's)")
+      ->check(CLI::NonNegativeNumber);
+  verb.add_option("--isa", options.isa, "kernel table: scalar, avx2 or avx512 (default: the best this CPU has)");
+}
+
+engine::EngineOptions engine_options_of(const ModelOptions& options, ThreadPool& pool) {
+  engine::EngineOptions out;
+  out.types = engine::parse_types(options.dtype);
+  out.tp = options.tp;
+  out.n_positions = options.n_positions;
+  out.isa = options.isa;
+  out.pool = &pool;
+  return out;
+}
+
+}  // namespace ganglion::cli

@@ -1,0 +1,30 @@
+// The options that every verb which loads a model shares.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/settings.h"
+#include "engine/engine.h"
+
+namespace CLI {
+class App;
+}
+namespace ganglion {
+class ThreadPool;
+}
+
+namespace ganglion::cli {
+
+struct ModelOptions {
+  std::string dtype;  // "": as the checkpoint says
+  int tp = 1;
+  int threads = 1;
+  std::int64_t n_positions = 0;  // 0: the model's
+  std::string isa;
+};
+
+void add_model_options(CLI::App& verb, const Settings& settings, ModelOptions& options);
+engine::EngineOptions engine_options_of(const ModelOptions& options, ThreadPool& pool);
+
+}  // namespace ganglion::cli
