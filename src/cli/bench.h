@@ -1,0 +1,46 @@
+// What the benchmarks share: the measured limits of this machine, spreads, and how results are printed.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/settings.h"
+#include "cli/verb.h"
+
+namespace ganglion {
+class ThreadPool;
+}
+
+namespace ganglion::cli {
+
+struct Spread {
+  double median = 0, min = 0, max = 0;
+};
+// Of at least one number.
+Spread spread(std::vector<double> numbers);
+
+// The limits of this machine, measured now with all threads of the pool.
+struct Roofline {
+  double bandwidth = 0;        // bytes/s, the best read loop over at least 2 GiB
+  std::string bandwidth_loop;  // which loop that was
+  double peak_flops = 0;       // f32 multiply-adds counted as two, of the best table
+  std::string peak_isa;
+  struct Row {
+    std::string name;
+    std::string unit;
+    Spread value;
+  };
+  std::vector<Row> rows;  // everything that was measured
+};
+Roofline measure_roofline(ThreadPool& pool);
+
+// "AMD EPYC 9R14" as /proc/cpuinfo says it.
+std::string cpu_name();
+
+Action add_bench_roofline(CLI::App& verb, const Settings& settings);
+Action add_bench_decode(CLI::App& verb, const Settings& settings);
+Action add_bench_prefill(CLI::App& verb, const Settings& settings);
+Action add_bench_serve(CLI::App& verb, const Settings& settings);
+
+}  // namespace ganglion::cli

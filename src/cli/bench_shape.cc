@@ -1,0 +1,239 @@
+// `ganglion bench decode` and `bench prefill`: the engine on a published shape with seeded random weights, or on a
+// checkpoint, timed between tokens, against the limits of this machine measured in the same run.
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cmath>
+#include <condition_variable>
+#include <cstdio>
+#include <memory>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/thread_pool.h"
+#include "checkpoint/store.h"
+#include "cli/bench.h"
+#include "cli/model_options.h"
+#include "engine/engine.h"
+#include "kernels/table.h"
+#include "models/registry.h"
+
+namespace ganglion::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+enum class What { kDecode, kPrefill };
+
+struct Options {
+  std::string shape;
+  std::string model;
+  std::int64_t batch = 1;
+  std::int64_t prompt = 0;
+  std::int64_t steps = 0;
+  bool json = false;
+  ModelOptions engine;
+};
+
+double seconds_between(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+// Runs `count` equal requests at once; returns, per request, the time it was submitted and the time of each new token.
+std::vector<std::vector<Clock::time_point>> run_requests(engine::Engine& engine, std::int64_t count,
+                                                         std::int64_t prompt, std::int64_t vocab,
+                                                         std::int64_t new_tokens) {
+  std::vector<std::vector<Clock::time_point>> times(static_cast<std::size_t>(count));
+  std::mutex mutex;
+  std::condition_variable ended;
+  std::int64_t left = count;
+  std::exception_ptr error;
+  for (std::int64_t i = 0; i < count; ++i) {
+    engine::Request request;
+    for (std::int64_t t = 0; t < prompt; ++t)
+      request.prompt.push_back(static_cast<std::int32_t>((7 + 31 * t + 101 * i) % vocab));
+    request.max_new_tokens = new_tokens;
+    auto& mine = times[static_cast<std::size_t>(i)];
+    mine.reserve(static_cast<std::size_t>(new_tokens) + 1);
+    mine.push_back(Clock::now());
+    request.on_token = [&mine, &mutex, &ended, &left, &error](const engine::TokenEvent& event) {
+      if (event.id >= 0) mine.push_back(Clock::now());
+      if (event.finish == engine::FinishReason::kNone) return;
+      const std::lock_guard<std::mutex> lock(mutex);
+      if (event.error) error = event.error;
+      --left;
+      ended.notify_one();
+    };
+    engine.submit(std::move(request));
+  }
+  std::unique_lock<std::mutex> lock(mutex);
+  ended.wait(lock, [&] { return left == 0; });
+  if (error) std::rethrow_exception(error);
+  return times;
+}
+
+// Weights of one step's matmuls, in numbers; the head is counted apart, it runs only for rows whose logits are wanted.
+struct Work {
+  std::int64_t layers = 0;  // all layers' weights
+  std::int64_t head = 0;
+};
+Work work_of(const models::Config& config) {
+  const std::int64_t query = config.heads * config.head_dim;
+  const std::int64_t cached = config.kv_heads * config.head_dim;
+  return {config.layers * (2 * config.hidden * query + 2 * config.hidden * cached + 2 * config.hidden * config.ffn),
+          config.vocab * (config.embed_dim > 0 ? config.embed_dim : config.hidden)};
+}
+
+struct Figures {
+  Spread tokens_per_second;
+  double bytes_per_token = 0;  // weights and cache read in a step, over its tokens
+  double flops_per_token = 0;
+};
+
+Figures decode(engine::Engine& engine, const models::Config& config, const Options& options,
+               const engine::EngineOptions& engine_options) {
+  const auto times = run_requests(engine, options.batch, options.prompt, config.vocab, options.steps + 2);
+  // From the step on in which every request has its first token, each step gives every request one.
+  Clock::time_point all_decode = times[0][1];
+  for (const auto& request : times) all_decode = std::max(all_decode, request[1]);
+  std::vector<double> rates;
+  for (std::size_t i = 2; i < times[0].size(); ++i) {
+    if (times[0][i - 1] < all_decode) continue;
+    rates.push_back(static_cast<double>(options.batch) / seconds_between(times[0][i - 1], times[0][i]));
+  }
+  GANGLION_CHECK(!rates.empty());
+  const Work work = work_of(config);
+  const double context = static_cast<double>(options.prompt) + static_cast<double>(options.steps) / 2;
+  const double cache = 2.0 * static_cast<double>(config.layers * config.kv_heads * config.head_dim) * context;
+  Figures out;
+  out.tokens_per_second = spread(rates);
+  out.bytes_per_token = static_cast<double>(work.layers + work.head) *
+                            static_cast<double>(dtype_size(engine_options.types.storage)) /
+                            static_cast<double>(options.batch) +
+                        cache * static_cast<double>(dtype_size(engine_options.types.kv));
+  out.flops_per_token = 2.0 * static_cast<double>(work.layers + work.head) +
+                        4.0 * static_cast<double>(config.layers * config.heads * config.head_dim) * context;
+  return out;
+}
+
+Figures prefill(engine::Engine& engine, const models::Config& config, const Options& options,
+                const engine::EngineOptions& engine_options) {
+  std::vector<double> rates;
+  run_requests(engine, options.batch, options.prompt, config.vocab, 1);
+  for (std::int64_t i = 0; i < options.steps; ++i) {
+    const auto times = run_requests(engine, options.batch, options.prompt, config.vocab, 1);
+    Clock::time_point last = times[0][1];
+    for (const auto& request : times) last = std::max(last, request[1]);
+    rates.push_back(static_cast<double>(options.batch * options.prompt) / seconds_between(times[0][0], last));
+  }
+  const Work work = work_of(config);
+  const auto prompt = static_cast<double>(options.prompt);
+  const double passes =
+      std::ceil(static_cast<double>(options.batch) * prompt / static_cast<double>(engine_options.max_batch_tokens));
+  Figures out;
+  out.tokens_per_second = spread(rates);
+  out.bytes_per_token = static_cast<double>(work.layers + work.head) * passes *
+                        static_cast<double>(dtype_size(engine_options.types.storage)) /
+                        (static_cast<double>(options.batch) * prompt);
+  out.flops_per_token = 2.0 * (static_cast<double>(work.layers) + static_cast<double>(work.head) / prompt) +
+                        2.0 * static_cast<double>(config.layers * config.heads * config.head_dim) * prompt;
+  return out;
+}
+
+int bench(What what, const Options& options) {
+  ThreadPool pool(options.engine.threads);
+  engine::EngineOptions engine_options = engine_options_of(options.engine, pool);
+  const std::int64_t new_tokens = what == What::kDecode ? options.steps + 2 : 1;
+  engine_options.max_sequences = options.batch;
+  if (engine_options.n_positions == 0) engine_options.n_positions = options.prompt + new_tokens;
+  engine_options.cache_tokens = options.batch * (options.prompt + new_tokens + engine_options.block_size);
+
+  std::unique_ptr<checkpoint::Store> store;
+  models::Config config;
+  models::WeightFinder weights;
+  if (!options.model.empty()) {
+    config = models::read_config(options.model);
+    store = std::make_unique<checkpoint::Store>(checkpoint::Store::open(options.model));
+    weights = models::checkpoint_weights(*store, models::find_family(config.model_type).optional_prefixes);
+  } else {
+    config = models::published_shape(options.shape);
+    weights = models::random_weights(0);
+  }
+  const auto begin = Clock::now();
+  engine::Engine engine(config, weights, engine_options);
+  std::fprintf(stderr, "%s ready in %.1f s; measuring\n",
+               options.model.empty() ? options.shape.c_str() : options.model.c_str(),
+               seconds_between(begin, Clock::now()));
+  const Figures figures = what == What::kDecode ? decode(engine, config, options, engine_options)
+                                                : prefill(engine, config, options, engine_options);
+  const Roofline roofline = measure_roofline(pool);
+
+  const double rate = figures.tokens_per_second.median;
+  const double of_bandwidth = rate * figures.bytes_per_token / roofline.bandwidth;
+  const double of_peak = rate * figures.flops_per_token / roofline.peak_flops;
+  const kernels::Table* table = kernels::find_table(options.engine.isa);
+  const std::string isa(table == nullptr ? "" : table->isa);
+  if (options.json) {
+    const nlohmann::json out = {
+        {"benchmark", what == What::kDecode ? "decode" : "prefill"},
+        {"shape", options.model.empty() ? options.shape : options.model},
+        {"dtype", options.engine.dtype},
+        {"batch", options.batch},
+        {"prompt", options.prompt},
+        {"threads", options.engine.threads},
+        {"tp", options.engine.tp},
+        {"cpu", cpu_name()},
+        {"isa", isa},
+        {"tokens_per_second",
+         {{"median", rate}, {"min", figures.tokens_per_second.min}, {"max", figures.tokens_per_second.max}}},
+        {"bytes_per_token", figures.bytes_per_token},
+        {"flops_per_token", figures.flops_per_token},
+        {"bandwidth_bytes_per_second", roofline.bandwidth},
+        {"peak_flops_per_second", roofline.peak_flops},
+        {"fraction_of_bandwidth", of_bandwidth},
+        {"fraction_of_peak", of_peak}};
+    std::printf("%s\n", out.dump(2).c_str());
+    return 0;
+  }
+  std::printf("%s, %d threads, %s\n", cpu_name().c_str(), options.engine.threads, isa.c_str());
+  std::printf("%-8s %-10s %-5s batch %-3lld prompt %-5lld %10.2f tokens/s (%.2f to %.2f)\n",
+              what == What::kDecode ? "decode" : "prefill",
+              options.model.empty() ? options.shape.c_str() : options.model.c_str(), options.engine.dtype.c_str(),
+              static_cast<long long>(options.batch), static_cast<long long>(options.prompt), rate,
+              figures.tokens_per_second.min, figures.tokens_per_second.max);
+  std::printf("bytes per token %.4g, %.1f %% of the read bandwidth (%.1f GB/s)\n", figures.bytes_per_token,
+              100 * of_bandwidth, roofline.bandwidth / 1e9);
+  std::printf("FLOPs per token %.4g, %.1f %% of the arithmetic peak (%.1f GFLOP/s, %s)\n", figures.flops_per_token,
+              100 * of_peak, roofline.peak_flops / 1e9, roofline.peak_isa.c_str());
+  return 0;
+}
+
+Action add(What what, CLI::App& verb, const Settings& settings) {
+  auto options = std::make_shared<Options>();
+  options->shape = "opt-125m";
+  options->prompt = what == What::kDecode ? 16 : 512;
+  options->steps = what == What::kDecode ? 32 : 5;
+  CLI::Option* shape = verb.add_option("--shape", options->shape, "a published shape, with seeded random weights")
+                           ->capture_default_str();
+  verb.add_option("--model", options->model, "a checkpoint folder instead of a shape")->excludes(shape);
+  verb.add_option("--batch", options->batch, "requests at once")->capture_default_str()->check(CLI::Range(1, 4096));
+  verb.add_option("--prompt", options->prompt, "prompt tokens of each")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 20));
+  verb.add_option(what == What::kDecode ? "--steps" : "--repeat", options->steps,
+                  what == What::kDecode ? "decode steps to time" : "times to repeat")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 20));
+  verb.add_flag("--json", options->json, "print JSON");
+  add_model_options(verb, settings, options->engine);
+  return [=] { return bench(what, *options); };
+}
+
+}  // namespace
+
+Action add_bench_decode(CLI::App& verb, const Settings& settings) { return add(What::kDecode, verb, settings); }
+Action add_bench_prefill(CLI::App& verb, const Settings& settings) { return add(What::kPrefill, verb, settings); }
+
+}  // namespace ganglion::cli
