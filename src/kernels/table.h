@@ -1,10 +1,11 @@
-// The kernels of one instruction set, as a table of function pointers. Kernels know no graph: raw pointers and sizes in,
-// results out; they are noexcept, allocate nothing, start no threads and trust their arguments. The caller splits work
-// over threads by giving each call a range.
+// The kernels of one instruction set, as a table of function pointers. Kernels know no graph: raw pointers and sizes
+// in, results out; they are noexcept, allocate nothing, start no threads and trust their arguments. The caller splits
+// work over threads by giving each call a range.
 //
 // Row contract. For every table and storage type, output row r of a matmul with M rows is bit-equal to the same row
-// computed alone, for every M and every split of the columns: each output element is one chain of f32 fused
-// multiply-adds over k = 0..K-1 in order, starting from zero; then bias, activation and residual in that order.
+// computed alone, for every M and every split of the columns: each output element is one chain of f32 multiply-adds
+// over k = 0..K-1 in order, starting from zero (fused in avx2 and avx512, rounded twice in scalar: tables agree with
+// themselves bit for bit, with each other to rounding); then bias, activation and residual in that order.
 // Attention likewise: the result of a token depends on its query, its position and the cached rows only, because the
 // cache is walked in tiles that start at multiples of the tile size, in order.
 #pragma once
@@ -31,9 +32,9 @@ struct MatmulArgs {
   float* out = nullptr;             // [rows, n], rows out_stride floats apart
   std::int64_t rows = 0;
   std::int64_t k = 0;
-  std::int64_t n = 0;               // of the whole weight
-  std::int64_t n_begin = 0;         // a multiple of panel_width
-  std::int64_t n_end = 0;           // a multiple of panel_width, or n
+  std::int64_t n = 0;        // of the whole weight
+  std::int64_t n_begin = 0;  // a multiple of panel_width
+  std::int64_t n_end = 0;    // a multiple of panel_width, or n
   std::int64_t x_stride = 0;
   std::int64_t out_stride = 0;
   Activation activation = Activation::kNone;
@@ -44,10 +45,10 @@ struct MatmulArgs {
 // offset p % block_size. Query head h reads cached head h / (heads / kv_heads).
 // The call does tokens [token_begin, token_end) and query heads [head_begin, head_end).
 struct AttentionArgs {
-  const float* q = nullptr;        // [tokens, heads * head_dim], rows q_stride floats apart
-  float* out = nullptr;            // [tokens, heads * head_dim], rows out_stride floats apart
-  const void* k_cache = nullptr;   // [blocks, kv_heads, head_dim, block_size]: a block holds K transposed
-  const void* v_cache = nullptr;   // [blocks, kv_heads, block_size, head_dim]
+  const float* q = nullptr;                   // [tokens, heads * head_dim], rows q_stride floats apart
+  float* out = nullptr;                       // [tokens, heads * head_dim], rows out_stride floats apart
+  const void* k_cache = nullptr;              // [blocks, kv_heads, head_dim, block_size]: a block holds K transposed
+  const void* v_cache = nullptr;              // [blocks, kv_heads, block_size, head_dim]
   const std::int32_t* block_table = nullptr;  // [sequences, max_blocks]
   const std::int32_t* sequence = nullptr;     // [tokens]
   const std::int32_t* position = nullptr;     // [tokens]
@@ -59,26 +60,26 @@ struct AttentionArgs {
   std::int64_t heads = 0;
   std::int64_t kv_heads = 0;
   std::int64_t head_dim = 0;
-  std::int64_t block_size = 0;     // a multiple of 16
+  std::int64_t block_size = 0;  // a multiple of 16
   std::int64_t max_blocks = 0;
   std::int64_t q_stride = 0;
   std::int64_t out_stride = 0;
-  float scale = 1.0f;              // multiplies q . k
+  float scale = 1.0f;  // multiplies q . k
 };
 
 // Stores new K or V rows of tokens [token_begin, token_end) into a cache. slot = block * block_size + offset;
 // a negative slot stores nothing.
 struct KvWriteArgs {
-  const float* rows = nullptr;          // [tokens, kv_heads * head_dim], rows row_stride floats apart
-  void* cache = nullptr;                // layout as in AttentionArgs
-  const std::int32_t* slot = nullptr;   // [tokens]
+  const float* rows = nullptr;         // [tokens, kv_heads * head_dim], rows row_stride floats apart
+  void* cache = nullptr;               // layout as in AttentionArgs
+  const std::int32_t* slot = nullptr;  // [tokens]
   std::int64_t token_begin = 0;
   std::int64_t token_end = 0;
   std::int64_t kv_heads = 0;
   std::int64_t head_dim = 0;
   std::int64_t block_size = 0;
   std::int64_t row_stride = 0;
-  bool transposed = false;              // true: K layout, false: V layout
+  bool transposed = false;  // true: K layout, false: V layout
 };
 
 // out[r, :] = (x[r, :] - mean) / sqrt(variance + epsilon) * weight + bias, biased variance, rows contiguous.
@@ -93,24 +94,38 @@ struct LayerNormArgs {
 };
 
 // Elementwise f32 operations on contiguous arrays; out may be an input.
-enum class Unary : std::uint8_t { kNegate, kAbs, kExp, kLog, kSqrt, kRsqrt, kTanh, kErf, kLogistic, kRelu, kGeluErf, kGeluTanh, kCount };
+enum class Unary : std::uint8_t {
+  kNegate,
+  kAbs,
+  kExp,
+  kLog,
+  kSqrt,
+  kRsqrt,
+  kTanh,
+  kErf,
+  kLogistic,
+  kRelu,
+  kGeluErf,
+  kGeluTanh,
+  kCount
+};
 enum class Binary : std::uint8_t { kAdd, kSubtract, kMultiply, kDivide, kMaximum, kMinimum, kCount };
 
 struct Table {
-  std::string_view isa;            // "scalar", "avx2", "avx512"
-  std::int64_t panel_width;        // columns of w (output features) in one packed panel
+  std::string_view isa;      // "scalar", "avx2", "avx512"
+  std::int64_t panel_width;  // columns of w (output features) in one packed panel
 
   // Bytes of a packed [n, k] weight: panels of panel_width output features, k-major inside a panel
   // (panel p, row k, column j) = w[p * panel_width + j, k], the last panel padded with zeros.
   std::size_t (*packed_bytes)(Storage storage, std::int64_t n, std::int64_t k) noexcept;
-  // Packs rows [n_begin, n_end) (n_begin a multiple of panel_width) of w, given dense [n_end - n_begin, k] in `from`, into
-  // `panels` (the whole weight's), stored as `to`. Converts with round to nearest even.
-  void (*pack)(Storage from, const void* rows, Storage to, void* panels, std::int64_t n_begin, std::int64_t n_end, std::int64_t n,
-               std::int64_t k) noexcept;
+  // Packs rows [n_begin, n_end) (n_begin a multiple of panel_width) of w, given dense [n_end - n_begin, k] in `from`,
+  // into `panels` (the whole weight's), stored as `to`. Converts with round to nearest even.
+  void (*pack)(Storage from, const void* rows, Storage to, void* panels, std::int64_t n_begin, std::int64_t n_end,
+               std::int64_t n, std::int64_t k) noexcept;
   // By storage of the weight.
   void (*matmul[kStorageCount])(const MatmulArgs& args) noexcept;
 
-  void (*attention[kStorageCount])(const AttentionArgs& args) noexcept;   // by storage of the cache
+  void (*attention[kStorageCount])(const AttentionArgs& args) noexcept;  // by storage of the cache
   std::int64_t (*attention_scratch)(std::int64_t head_dim, std::int64_t block_size) noexcept;  // floats
   void (*kv_write[kStorageCount])(const KvWriteArgs& args) noexcept;
 
@@ -118,10 +133,11 @@ struct Table {
   // out[r, :] = softmax(x[r, :]), rows contiguous; out may be x.
   void (*softmax)(const float* x, float* out, std::int64_t rows, std::int64_t cols) noexcept;
   // out[i, :] = table[clamp(ids[i], 0, rows - 1), :] as f32; table is plain row-major [rows, cols] in `storage`.
-  void (*gather_rows[kStorageCount])(const void* table, const std::int32_t* ids, float* out, std::int64_t count, std::int64_t rows,
-                                     std::int64_t cols) noexcept;
+  void (*gather_rows[kStorageCount])(const void* table, const std::int32_t* ids, float* out, std::int64_t count,
+                                     std::int64_t rows, std::int64_t cols) noexcept;
   void (*unary[static_cast<int>(Unary::kCount)])(const float* x, float* out, std::int64_t count) noexcept;
-  void (*binary[static_cast<int>(Binary::kCount)])(const float* a, const float* b, float* out, std::int64_t count) noexcept;
+  void (*binary[static_cast<int>(Binary::kCount)])(const float* a, const float* b, float* out,
+                                                   std::int64_t count) noexcept;
   // Conversions between f32 and storage, contiguous, round to nearest even.
   void (*to_f32[kStorageCount])(const void* x, float* out, std::int64_t count) noexcept;
   void (*from_f32[kStorageCount])(const float* x, void* out, std::int64_t count) noexcept;
