@@ -3,8 +3,9 @@
 // work over threads by giving each call a range.
 //
 // Row contract. For every table and storage type, output row r of a matmul with M rows is bit-equal to the same row
-// computed alone, for every M and every split of the columns: each output element is one chain of f32 fused
-// multiply-adds over k = 0..K-1 in order, starting from zero; then bias, activation and residual in that order.
+// computed alone, for every M and every split of the columns: each output element is one chain of f32 multiply-adds
+// over k = 0..K-1 in order, starting from zero (fused in avx2 and avx512, rounded twice in scalar: tables agree with
+// themselves bit for bit, with each other to rounding); then bias, activation and residual in that order.
 // Attention likewise: the result of a token depends on its query, its position and the cached rows only, because the
 // cache is walked in tiles that start at multiples of the tile size, in order.
 #pragma once

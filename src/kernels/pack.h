@@ -1,0 +1,21 @@
+// Packing of weights into panels, for a panel width given at compile time; every table's pack is one of these. Portable
+// code: nothing here may be compiled with flags of a newer instruction set.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/table.h"
+
+namespace ganglion::kernels {
+
+// Bytes of a packed [n, k] weight in panels of `width` output features.
+template <std::int64_t width>
+std::size_t packed_bytes_in_panels(Storage storage, std::int64_t n, std::int64_t k) noexcept;
+
+// Table::pack for panels of `width`. Calls on disjoint ranges of panels may run at the same time.
+template <std::int64_t width>
+void pack_in_panels(Storage from, const void* rows, Storage to, void* panels, std::int64_t n_begin, std::int64_t n_end,
+                    std::int64_t n, std::int64_t k) noexcept;
+
+}  // namespace ganglion::kernels

@@ -1,0 +1,23 @@
+#include <cmath>
+
+#include "kernels/scalar/kernels.h"
+
+namespace ganglion::kernels::scalar {
+
+void layer_norm(const LayerNormArgs& args) noexcept {
+  for (std::int64_t row = 0; row < args.rows; ++row) {
+    const float* x = args.x + row * args.cols;
+    float* out = args.out + row * args.cols;
+    double sum = 0.0;
+    for (std::int64_t i = 0; i < args.cols; ++i) sum += x[i];
+    const double mean = sum / static_cast<double>(args.cols);
+    double squares = 0.0;
+    for (std::int64_t i = 0; i < args.cols; ++i) squares += (x[i] - mean) * (x[i] - mean);
+    const double scale = 1.0 / std::sqrt(squares / static_cast<double>(args.cols) + double{args.epsilon});
+    for (std::int64_t i = 0; i < args.cols; ++i) {
+      out[i] = static_cast<float>((x[i] - mean) * scale) * args.weight[i] + args.bias[i];
+    }
+  }
+}
+
+}  // namespace ganglion::kernels::scalar

@@ -1,0 +1,62 @@
+#include <cstring>
+
+#include "kernels/scalar/activation.h"
+#include "kernels/scalar/half.h"
+#include "kernels/scalar/kernels.h"
+
+namespace ganglion::kernels::scalar {
+namespace {
+
+constexpr std::int64_t kRows = 64;    // rows that share one widened slice of a panel
+constexpr std::int64_t kSlice = 128;  // steps of k widened to f32 at a time: 8 KiB
+
+std::int64_t smaller(std::int64_t a, std::int64_t b) noexcept { return a < b ? a : b; }
+
+// sums[j] += x[i] * weights[i, j] for i in order.
+void accumulate(const float* x, const float* weights, std::int64_t steps, float* sums) noexcept {
+  float local[kPanelWidth];
+  std::memcpy(local, sums, sizeof local);
+  for (std::int64_t i = 0; i < steps; ++i) {
+    for (std::int64_t j = 0; j < kPanelWidth; ++j) local[j] += x[i] * weights[i * kPanelWidth + j];
+  }
+  std::memcpy(sums, local, sizeof local);
+}
+
+}  // namespace
+
+template <Storage S>
+void matmul(const MatmulArgs& args) noexcept {
+  const auto* panels = static_cast<const typename Stored<S>::Type*>(args.panels);
+  float sums[kRows][kPanelWidth];
+  float slice[kSlice * kPanelWidth];
+  for (std::int64_t n = args.n_begin; n < args.n_end; n += kPanelWidth) {
+    const auto* panel = panels + n * args.k;
+    const std::int64_t columns = smaller(kPanelWidth, args.n_end - n);
+    for (std::int64_t row = 0; row < args.rows; row += kRows) {
+      const std::int64_t rows = smaller(kRows, args.rows - row);
+      std::memset(sums, 0, sizeof sums);
+      for (std::int64_t k = 0; k < args.k; k += kSlice) {
+        const std::int64_t steps = smaller(kSlice, args.k - k);
+        for (std::int64_t i = 0; i < steps * kPanelWidth; ++i) slice[i] = Stored<S>::load(panel[k * kPanelWidth + i]);
+        for (std::int64_t r = 0; r < rows; ++r)
+          accumulate(args.x + (row + r) * args.x_stride + k, slice, steps, sums[r]);
+      }
+      for (std::int64_t r = 0; r < rows; ++r) {
+        const std::int64_t at = (row + r) * args.out_stride + n;
+        for (std::int64_t j = 0; j < columns; ++j) {
+          float value = sums[r][j];
+          if (args.bias != nullptr) value += args.bias[n + j];
+          value = activate(args.activation, value);
+          if (args.residual != nullptr) value += args.residual[at + j];
+          args.out[at + j] = value;
+        }
+      }
+    }
+  }
+}
+
+template void matmul<Storage::kF32>(const MatmulArgs&) noexcept;
+template void matmul<Storage::kF16>(const MatmulArgs&) noexcept;
+template void matmul<Storage::kBF16>(const MatmulArgs&) noexcept;
+
+}  // namespace ganglion::kernels::scalar
