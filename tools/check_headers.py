@@ -15,9 +15,10 @@ ISA = {"avx2": ["-mavx2", "-mfma", "-mf16c"],
 
 def compile_alone(header):
     flags = next((flags for name, flags in ISA.items() if name in header.parts), [])
-    command = ["g++", "-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-Wno-pragma-once-outside-header",
-               "-Wno-psabi", *flags, f"-I{root}/src", f"-I{generated}", "-x", "c++", str(header)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    command = ["g++", "-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Werror",
+               "-Wno-psabi", *flags, f"-I{root}/src", f"-I{generated}", "-x", "c++", "-"]
+    source = f'#include "{header.relative_to(root / "src")}"\n'
+    done = subprocess.run(command, input=source, capture_output=True, text=True)
     return header, done.returncode, done.stderr
 
 
