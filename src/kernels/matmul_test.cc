@@ -1,0 +1,310 @@
+#include <algorithm>
+#include <array>
+
+#include "kernels/plain.h"
+
+namespace ganglion::kernels {
+namespace {
+
+using plain::kInfinity;
+using plain::kNan;
+using plain::kStorages;
+
+// A weight packed for one table, its inputs, and room for outputs with canaries around every row.
+struct Problem {
+  static constexpr float kCanary = 12345.0f;
+  static constexpr std::int64_t kMargin = 5;  // floats after each row of x and out, and in front of the first of out
+
+  Problem(const Table& table, Storage storage, std::int64_t rows, std::int64_t k, std::int64_t n,
+          float deviation = 1.0f)
+      : table(table),
+        storage(storage),
+        rows(rows),
+        k(k),
+        n(n),
+        x_stride(k + kMargin),
+        out_stride(n + kMargin),
+        weight(plain::store(storage, plain::normal(static_cast<std::size_t>(n * k), 1, 0.1f))),
+        x(plain::normal(static_cast<std::size_t>(rows * x_stride), 2, deviation)),
+        bias(plain::normal(static_cast<std::size_t>(n), 3)),
+        residual(plain::normal(static_cast<std::size_t>(rows * out_stride), 4)),
+        panels(table.packed_bytes(storage, n, k) / 64 + 2) {
+    table.pack(storage, weight.data(), storage, packed(), 0, n, n, k);
+  }
+
+  void* packed() {
+    auto at = reinterpret_cast<std::uintptr_t>(panels.data());
+    return reinterpret_cast<void*>((at + 63) / 64 * 64);
+  }
+  std::vector<float> fresh_out() const {
+    return std::vector<float>(static_cast<std::size_t>(kMargin + rows * out_stride), kCanary);
+  }
+  MatmulArgs args(std::vector<float>& out) {
+    return {.x = x.data(),
+            .panels = packed(),
+            .bias = nullptr,
+            .residual = nullptr,
+            .out = out.data() + kMargin,
+            .rows = rows,
+            .k = k,
+            .n = n,
+            .n_begin = 0,
+            .n_end = n,
+            .x_stride = x_stride,
+            .out_stride = out_stride,
+            .activation = Activation::kNone};
+  }
+  void run(const MatmulArgs& args) const { table.matmul[static_cast<int>(storage)](args); }
+  std::vector<float> result() {
+    std::vector<float> out = fresh_out();
+    run(args(out));
+    return out;
+  }
+  double exact(std::int64_t row, std::int64_t column, double* magnitude) const {
+    double sum = 0.0;
+    *magnitude = 0.0;
+    for (std::int64_t i = 0; i < k; ++i) {
+      const double product = double{x[row * x_stride + i]} * weight.values[column * k + i];
+      sum += product;
+      *magnitude += std::fabs(product);
+    }
+    return sum;
+  }
+  void expect_canaries(const std::vector<float>& out) const {
+    for (std::int64_t i = 0; i < kMargin; ++i) ASSERT_EQ(out[i], kCanary) << "before the first row";
+    for (std::int64_t row = 0; row < rows; ++row) {
+      for (std::int64_t i = n; i < out_stride; ++i) {
+        ASSERT_EQ(out[kMargin + row * out_stride + i], kCanary) << "after row " << row;
+      }
+    }
+  }
+
+  const Table& table;
+  Storage storage;
+  std::int64_t rows, k, n, x_stride, out_stride;
+  plain::Stored weight;
+  std::vector<float> x, bias, residual;
+  struct alignas(64) Line {
+    std::uint8_t bytes[64];
+  };
+  std::vector<Line> panels;
+};
+
+using Matmul = plain::EveryTable;
+
+TEST_P(Matmul, AgreesWithDoublePrecision) {
+  for (const Storage storage : kStorages) {
+    for (const auto& [rows, k, n] : {std::array<std::int64_t, 3>{1, 1, 1},
+                                     {1, 7, 5},
+                                     {1, 64, 160},
+                                     {1, 300, 257},
+                                     {2, 129, 100},
+                                     {3, 33, 48},
+                                     {5, 65, 17},
+                                     {7, 511, 33},
+                                     {13, 513, 130},
+                                     {16, 2000, 31},
+                                     {33, 300, 65},
+                                     {130, 270, 300},
+                                     {250, 40, 20}}) {
+      Problem problem(table(), storage, rows, k, n);
+      const std::vector<float> out = problem.result();
+      problem.expect_canaries(out);
+      for (std::int64_t row = 0; row < rows; ++row) {
+        for (std::int64_t column = 0; column < n; ++column) {
+          double magnitude = 0.0;
+          const double exact = problem.exact(row, column, &magnitude);
+          // A chain of k multiply-adds is off by at most (k + 1) * 2^-24 of the sum of magnitudes (two roundings a
+          // step in scalar, one elsewhere; the products' roundings are the + 1).
+          const double tolerance = static_cast<double>(k + 1) * 0x1p-24 * magnitude + 1e-30;
+          ASSERT_NEAR(out[Problem::kMargin + row * problem.out_stride + column], exact, tolerance)
+              << "storage " << static_cast<int>(storage) << " [" << rows << ", " << k << "] x " << n << " at " << row
+              << ", " << column;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Matmul, GivesARowTheSameBitsWhateverTheNumberOfRows) {
+  for (const Storage storage : kStorages) {
+    for (const auto& [k, n] : {std::array<std::int64_t, 2>{1, 37}, {77, 131}, {530, 70}}) {
+      Problem most(table(), storage, 64, k, n);
+      std::vector<float> alone = most.fresh_out();
+      for (std::int64_t row = 0; row < 64; ++row) {
+        MatmulArgs args = most.args(alone);
+        args.x += row * most.x_stride;
+        args.out += row * most.out_stride;
+        args.rows = 1;
+        most.run(args);
+      }
+      for (std::int64_t rows = 1; rows <= 64; ++rows) {
+        std::vector<float> out = most.fresh_out();
+        MatmulArgs args = most.args(out);
+        args.rows = rows;
+        most.run(args);
+        for (std::int64_t row = 0; row < rows; ++row) {
+          const std::int64_t at = Problem::kMargin + row * most.out_stride;
+          ASSERT_TRUE(plain::same_bits(out.data() + at, alone.data() + at, static_cast<std::size_t>(n)))
+              << "storage " << static_cast<int>(storage) << " k " << k << " rows " << rows << " row " << row;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Matmul, GivesARowTheSameBitsAmongHundredsOfRows) {
+  for (const Storage storage : kStorages) {
+    Problem problem(table(), storage, 301, 700, 290);
+    const std::vector<float> all = problem.result();
+    std::vector<float> alone = problem.fresh_out();
+    for (std::int64_t row = 0; row < problem.rows; ++row) {
+      MatmulArgs args = problem.args(alone);
+      args.x += row * problem.x_stride;
+      args.out += row * problem.out_stride;
+      args.rows = 1;
+      problem.run(args);
+    }
+    ASSERT_TRUE(plain::same_bits(all.data(), alone.data(), all.size())) << "storage " << static_cast<int>(storage);
+  }
+}
+
+TEST_P(Matmul, GivesTheSameBitsForEverySplitOfTheColumns) {
+  for (const Storage storage : kStorages) {
+    for (const std::int64_t rows : {1, 2, 3, 4, 9, 40}) {
+      Problem problem(table(), storage, rows, 90, 9 * table().panel_width + 3);
+      const std::vector<float> whole = problem.result();
+      for (const std::int64_t panels : {1, 2, 3, 5, 7}) {
+        std::vector<float> out = problem.fresh_out();
+        const std::int64_t width = panels * table().panel_width;
+        for (std::int64_t begin = 0; begin < problem.n; begin += width) {
+          MatmulArgs args = problem.args(out);
+          args.n_begin = begin;
+          args.n_end = std::min(begin + width, problem.n);
+          problem.run(args);
+        }
+        ASSERT_TRUE(plain::same_bits(out.data(), whole.data(), out.size())) << rows << " rows, " << panels << " panels";
+      }
+    }
+  }
+}
+
+TEST_P(Matmul, WritesOnlyTheColumnsItIsGiven) {
+  for (const std::int64_t rows : {1, 4, 17, 100}) {
+    Problem problem(table(), Storage::kF16, rows, 50, 5 * table().panel_width);
+    std::vector<float> out = problem.fresh_out();
+    MatmulArgs args = problem.args(out);
+    args.n_begin = table().panel_width;
+    args.n_end = 3 * table().panel_width;
+    problem.run(args);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      for (std::int64_t column = 0; column < problem.n; ++column) {
+        const bool inside = column >= args.n_begin && column < args.n_end;
+        const float value = out[Problem::kMargin + row * problem.out_stride + column];
+        ASSERT_EQ(value != Problem::kCanary, inside) << row << ", " << column;
+      }
+    }
+  }
+}
+
+TEST_P(Matmul, AddsBiasThenActivatesThenAddsTheResidualEvenInPlace) {
+  for (const Storage storage : kStorages) {
+    for (const std::int64_t rows : {1, 6, 30, 140}) {
+      for (const Activation activation :
+           {Activation::kNone, Activation::kRelu, Activation::kGeluErf, Activation::kGeluTanh}) {
+        Problem problem(table(), storage, rows, 300, 83);
+        std::vector<float> apart = problem.fresh_out();
+        MatmulArgs args = problem.args(apart);
+        args.bias = problem.bias.data();
+        args.residual = problem.residual.data();
+        args.activation = activation;
+        problem.run(args);
+        problem.expect_canaries(apart);
+
+        std::vector<float> in_place(apart.size(), Problem::kCanary);
+        std::copy(problem.residual.begin(), problem.residual.end(), in_place.begin() + Problem::kMargin);
+        args.out = in_place.data() + Problem::kMargin;
+        args.residual = args.out;
+        problem.run(args);
+        for (std::int64_t row = 0; row < rows; ++row) {
+          for (std::int64_t column = 0; column < problem.n; ++column) {
+            const std::int64_t at = row * problem.out_stride + column;
+            double magnitude = 0.0;
+            const double sum = problem.exact(row, column, &magnitude) + double{problem.bias[column]};
+            const double exact = plain::activate(activation, sum) + double{problem.residual[at]};
+            // The chain's error (slope of every activation <= 1.13), then four roundings at the size of the operands.
+            const double tolerance = 1.13 * 302 * 0x1p-24 * magnitude + 1e-6 * (1 + std::fabs(sum) + std::fabs(exact));
+            ASSERT_NEAR(apart[Problem::kMargin + at], exact, tolerance) << row << ", " << column;
+            ASSERT_EQ(apart[Problem::kMargin + at], in_place[Problem::kMargin + at]) << row << ", " << column;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Matmul, KeepsNanAndInfinityInTheirOwnRow) {
+  for (const Storage storage : kStorages) {
+    for (const std::int64_t rows : {2, 5, 13, 37, 150}) {
+      Problem problem(table(), storage, rows, 130, 77);
+      const std::vector<float> clean = problem.result();
+      const std::int64_t bad = rows / 2;
+      problem.x[bad * problem.x_stride + 3] = kNan;
+      problem.x[bad * problem.x_stride + 90] = kInfinity;
+      const std::vector<float> dirty = problem.result();
+      for (std::int64_t row = 0; row < rows; ++row) {
+        const std::int64_t at = Problem::kMargin + row * problem.out_stride;
+        if (row != bad) {
+          ASSERT_TRUE(plain::same_bits(dirty.data() + at, clean.data() + at, static_cast<std::size_t>(problem.n)));
+        } else {
+          for (std::int64_t column = 0; column < problem.n; ++column) ASSERT_TRUE(std::isnan(dirty[at + column]));
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Matmul, SumsNothingToZero) {
+  Problem problem(table(), Storage::kF32, 3, 0, 20);
+  std::vector<float> out = problem.fresh_out();
+  MatmulArgs args = problem.args(out);
+  args.bias = problem.bias.data();
+  problem.run(args);
+  EXPECT_EQ(out[Problem::kMargin + 2 * problem.out_stride + 19], problem.bias[19]);
+}
+
+GANGLION_FOR_EVERY_TABLE(Matmul);
+
+using Pack = plain::EveryTable;
+
+TEST_P(Pack, PutsEveryElementInItsPlaceAndZeroesTheRest) {
+  const std::int64_t width = table().panel_width;
+  const std::int64_t n = 2 * width + 3, k = 77;
+  const std::vector<float> dense = plain::normal(static_cast<std::size_t>(n * k), 7);
+  for (const Storage from : kStorages) {
+    for (const Storage to : kStorages) {
+      const plain::Stored rows = plain::store(from, dense);
+      const plain::Stored wanted = plain::store(to, rows.values);
+      std::vector<std::uint8_t> panels(table().packed_bytes(to, n, k), 0xee);
+      ASSERT_EQ(panels.size(), 3 * width * k * storage_size(to));
+      // In two calls, as two threads would.
+      table().pack(from, rows.data(), to, panels.data(), 0, width, n, k);
+      table().pack(from, rows.bytes.data() + width * k * storage_size(from), to, panels.data(), width, n, n, k);
+      const std::size_t size = storage_size(to);
+      for (std::int64_t column = 0; column < 3 * width; ++column) {
+        for (std::int64_t i = 0; i < k; ++i) {
+          const std::uint8_t* place = panels.data() + (column / width * width * k + i * width + column % width) *
+                                                          static_cast<std::int64_t>(size);
+          const std::uint8_t zero[4] = {};
+          ASSERT_EQ(std::memcmp(place, column < n ? wanted.bytes.data() + (column * k + i) * size : zero, size), 0)
+              << "from " << static_cast<int>(from) << " to " << static_cast<int>(to) << " at " << column << ", " << i;
+        }
+      }
+    }
+  }
+}
+
+GANGLION_FOR_EVERY_TABLE(Pack);
+
+}  // namespace
+}  // namespace ganglion::kernels
