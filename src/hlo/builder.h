@@ -101,6 +101,8 @@ class Builder {
   std::string current_place() const;
 
  private:
+  Value entry_parameter(const std::string& name, Shape shape, ParameterRole role, bool sharded);
+
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -1,0 +1,218 @@
+#include "hlo/composite.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+
+#include "base/error.h"
+
+namespace ganglion::hlo {
+namespace {
+
+Composite named(std::string_view name, std::map<std::string, std::string> attributes = {}) {
+  return {std::string(name), 1, std::move(attributes)};
+}
+
+void want_f32(Value x, std::string_view composite, const char* operand) {
+  if (x.dtype() == DType::kF32) return;
+  fail(Code::kInvalidArgument, "{}: {}: {} is {}, wants f32", x.builder()->current_place(), composite, operand,
+       x.shape().text());
+}
+
+// s32[T] as the index vectors [T, 1] that gather wants.
+Value as_index_vectors(Value ids) { return reshape(ids, {ids.dims()[0], 1}); }
+
+// Rows of `table` by ids s32[T]: [T, the other dims of table].
+Value take_rows(Value table, Value ids) {
+  GatherDims dims;
+  dims.slice_sizes = table.dims();
+  dims.slice_sizes[0] = 1;
+  for (int i = 1; i < table.shape().rank(); ++i) dims.offset_dims.push_back(i);
+  dims.collapsed_slice_dims = {0};
+  dims.start_index_map = {0};
+  dims.index_vector_dim = 1;
+  return gather(table, as_index_vectors(ids), dims);
+}
+
+// Blocks of a cache [blocks, G, a, b] by ids s32[N, max_blocks], in f32: [N, max_blocks, G, a, b].
+Value take_blocks(Value cache, Value ids) {
+  GatherDims dims;
+  dims.slice_sizes = cache.dims();
+  dims.slice_sizes[0] = 1;
+  dims.offset_dims = {2, 3, 4};
+  dims.collapsed_slice_dims = {0};
+  dims.start_index_map = {0};
+  dims.index_vector_dim = 2;
+  return convert(gather(cache, ids, dims), DType::kF32);
+}
+
+// Over the last dimension, with the largest value subtracted.
+Value softmax(Value x) {
+  const std::int64_t last = x.shape().rank() - 1;
+  Dims others;
+  for (std::int64_t i = 0; i < last; ++i) others.push_back(i);
+  const Value e = exponential(x - broadcast_like(reduce(x, Opcode::kMaximum, {last}), x, others));
+  return e / broadcast_like(reduce(e, Opcode::kAdd, {last}), e, others);
+}
+
+// scores with what lies beyond `position` set to minus infinity; position has the dims of scores named in `dimensions`.
+Value mask_beyond(Value scores, Value position, Dims dimensions) {
+  Builder& b = *scores.builder();
+  Shape index = scores.shape();
+  index.dtype = DType::kS32;
+  const Value column = b.iota(index, index.rank() - 1);
+  const Value seen = compare(column, broadcast(position, index, std::move(dimensions)), Comparison::kLe);
+  const Value nothing = b.scalar(DType::kF32, -std::numeric_limits<double>::infinity());
+  return select(seen, scores, broadcast_like(nothing, scores, {}));
+}
+
+// The cache's geometry, C = max_blocks * block_size.
+struct Geometry {
+  std::int64_t rows, blocks, kv_heads, head_dim, context, group;
+};
+
+// K [N, max_blocks, G, D, block_size] as [N, G, D, C].
+Value keys_by_position(Value k, const Geometry& g) {
+  return reshape(transpose(k, {0, 2, 3, 1, 4}), {g.rows, g.kv_heads, g.head_dim, g.context});
+}
+
+// V [N, max_blocks, G, block_size, D] as [N, G, C, D].
+Value values_by_position(Value v, const Geometry& g) {
+  return reshape(transpose(v, {0, 2, 1, 3, 4}), {g.rows, g.kv_heads, g.context, g.head_dim});
+}
+
+const DotDims kBatched = {{3}, {2}, {0, 1}, {0, 1}};  // [N,G,a,b] . [N,G,b,c]
+
+// Every token gathers the cache of its sequence.
+Value attention_per_token(const std::vector<Value>& p, const AttentionOptions& options, Geometry g) {
+  const auto& [q, k_cache, v_cache, table, sequence, position] = std::tie(p[0], p[1], p[2], p[3], p[4], p[5]);
+  g.rows = q.dims()[0];
+  const Value ids = take_rows(table, sequence);                      // [T, max_blocks]
+  const Value k = keys_by_position(take_blocks(k_cache, ids), g);    // [T, G, D, C]
+  const Value v = values_by_position(take_blocks(v_cache, ids), g);  // [T, G, C, D]
+  const Value grouped = reshape(q, {g.rows, g.kv_heads, g.group, g.head_dim});
+  const Value scores = dot(grouped, k, kBatched) * options.scale;  // [T, G, H/G, C]
+  const Value probabilities = softmax(mask_beyond(scores, position, {0}));
+  return reshape(dot(probabilities, v, kBatched), {g.rows, options.heads * g.head_dim});
+}
+
+// Tokens come in segments of query_length, one a sequence, which gathers its cache once.
+Value attention_per_sequence(const std::vector<Value>& p, const AttentionOptions& options, Geometry g) {
+  const auto& [q, k_cache, v_cache, table, position] = std::tie(p[0], p[1], p[2], p[3], p[5]);
+  const std::int64_t length = options.query_length;
+  g.rows = table.dims()[0];
+  const Value k = keys_by_position(take_blocks(k_cache, table), g);    // [S, G, D, C]
+  const Value v = values_by_position(take_blocks(v_cache, table), g);  // [S, G, C, D]
+  const Value split = reshape(q, {g.rows, length, g.kv_heads, g.group, g.head_dim});
+  const Value grouped = reshape(transpose(split, {0, 2, 3, 1, 4}), {g.rows, g.kv_heads, g.group * length, g.head_dim});
+  const Value flat = dot(grouped, k, kBatched) * options.scale;  // [S, G, (H/G) Q, C]
+  const Value scores = reshape(flat, {g.rows, g.kv_heads, g.group, length, g.context});
+  const Value probabilities = softmax(mask_beyond(scores, reshape(position, {g.rows, length}), {0, 3}));
+  const Value out = dot(reshape(probabilities, flat.dims()), v, kBatched);  // [S, G, (H/G) Q, D]
+  const Value heads = reshape(out, {g.rows, g.kv_heads, g.group, length, g.head_dim});
+  return reshape(transpose(heads, {0, 3, 1, 2, 4}), {g.rows * length, options.heads * g.head_dim});
+}
+
+}  // namespace
+
+Value linear(Value x, Value w, Value bias) {
+  want_f32(x, kLinear, "x");
+  std::vector<Value> operands = {x, w};
+  if (bias) operands.push_back(bias);
+  return x.builder()->composite(named(kLinear), operands, [](const std::vector<Value>& p) {
+    const Value product = dot(p[0], convert(p[1], DType::kF32), {{1}, {1}, {}, {}});
+    return p.size() == 3 ? product + broadcast_like(p[2], product, {1}) : product;
+  });
+}
+
+Value layer_norm(Value x, Value weight, Value bias, float epsilon) {
+  want_f32(x, kLayerNorm, "x");
+  return x.builder()->composite(named(kLayerNorm, {{"epsilon", fmt::format("{}", epsilon)}}), {x, weight, bias},
+                                [&](const std::vector<Value>& p) {
+                                  const auto cols = static_cast<double>(p[0].dims()[1]);
+                                  const Value mean = reduce(p[0], Opcode::kAdd, {1}) / cols;
+                                  const Value centred = p[0] - broadcast_like(mean, p[0], {0});
+                                  const Value variance = reduce(centred * centred, Opcode::kAdd, {1}) / cols;
+                                  const Value scale = rsqrt(variance + epsilon);
+                                  const Value normal = centred * broadcast_like(scale, p[0], {0});
+                                  return normal * broadcast_like(p[1], p[0], {1}) + broadcast_like(p[2], p[0], {1});
+                                });
+}
+
+Value gelu(Value x, GeluForm form) {
+  want_f32(x, kGelu, "x");
+  const bool is_erf = form == GeluForm::kErf;
+  return x.builder()->composite(
+      named(kGelu, {{"form", is_erf ? "erf" : "tanh"}}), {x}, [&](const std::vector<Value>& p) {
+        const Value v = p[0];
+        const Value inner =
+            is_erf ? erf(v * 0.70710678118654752) : tanh((v + v * v * v * 0.044715) * 0.79788456080286536);
+        return v * 0.5 * (inner + 1.0);
+      });
+}
+
+Value embedding(Value table, Value ids) {
+  return table.builder()->composite(named(kEmbedding), {table, ids}, [](const std::vector<Value>& p) {
+    return convert(take_rows(p[0], p[1]), DType::kF32);
+  });
+}
+
+Value kv_write(Value cache, Value rows, Value slots, CacheKind kind) {
+  want_f32(rows, kKvWrite, "rows");
+  const bool is_key = kind == CacheKind::kKey;
+  return cache.builder()->composite(
+      named(kKvWrite, {{"kind", is_key ? "key" : "value"}}), {cache, rows, slots}, [&](const std::vector<Value>& p) {
+        const Dims& dims = p[0].dims();
+        const std::int64_t position_dim = is_key ? 3 : 2;
+        const std::int64_t head_dim = dims[is_key ? 2 : 3];
+        const auto block_size = static_cast<double>(dims[static_cast<std::size_t>(position_dim)]);
+        const std::int64_t tokens = p[1].dims()[0];
+        // A negative slot has a negative block or a negative offset: out of range, so scatter drops it.
+        const Value block = p[2] / block_size;
+        const Value offset = p[2] - block * block_size;
+        ScatterDims scatter_dims;
+        scatter_dims.update_window_dims = {1, 2};
+        scatter_dims.inserted_window_dims = {0, position_dim};
+        scatter_dims.scatter_dims_to_operand_dims = {0, position_dim};
+        scatter_dims.index_vector_dim = 1;
+        const Shape element = Shape::array(p[0].dtype(), {});
+        Computation* replace = p[0].builder()->computation("replace", {element, element},
+                                                           [](const std::vector<Value>& q) { return q[1]; });
+        const Value updates = convert(reshape(p[1], {tokens, dims[1], head_dim}), p[0].dtype());
+        return scatter(p[0], concatenate({as_index_vectors(block), as_index_vectors(offset)}, 1), updates, scatter_dims,
+                       replace);
+      });
+}
+
+Value paged_attention(Value q, Value k_cache, Value v_cache, Value block_table, Value sequence, Value position,
+                      const AttentionOptions& options) {
+  want_f32(q, kPagedAttention, "q");
+  const Dims& dims = k_cache.dims();
+  if (dims.size() != 4 || options.kv_heads != dims[1] || options.heads <= 0 || options.heads % options.kv_heads != 0 ||
+      q.shape().rank() != 2 || q.dims()[1] != options.heads * dims[2]) {
+    fail(Code::kInvalidArgument, "{}: {}: q {} and key cache {} do not fit {} heads and {} cached heads",
+         q.builder()->current_place(), kPagedAttention, q.shape().text(), k_cache.shape().text(), options.heads,
+         options.kv_heads);
+  }
+  if (options.query_length > 0 && block_table.dims()[0] * options.query_length != q.dims()[0]) {
+    fail(Code::kInvalidArgument, "{}: {}: {} tokens are not {} sequences of {}", q.builder()->current_place(),
+         kPagedAttention, q.dims()[0], block_table.dims()[0], options.query_length);
+  }
+  const Geometry geometry{.rows = 0,
+                          .blocks = block_table.dims()[1],
+                          .kv_heads = dims[1],
+                          .head_dim = dims[2],
+                          .context = block_table.dims()[1] * dims[3],
+                          .group = options.heads / options.kv_heads};
+  const Composite composite = named(kPagedAttention, {{"heads", fmt::format("{}", options.heads)},
+                                                      {"kv_heads", fmt::format("{}", options.kv_heads)},
+                                                      {"scale", fmt::format("{}", options.scale)},
+                                                      {"query_length", fmt::format("{}", options.query_length)}});
+  return q.builder()->composite(composite, {q, k_cache, v_cache, block_table, sequence, position},
+                                [&](const std::vector<Value>& p) {
+                                  return options.query_length > 0 ? attention_per_sequence(p, options, geometry)
+                                                                  : attention_per_token(p, options, geometry);
+                                });
+}
+
+}  // namespace ganglion::hlo
