@@ -197,5 +197,18 @@ TEST(Store, OpensTheEmbeddedModel) {
   EXPECT_EQ(store.find("model.decoder.embed_tokens.weight")->dims, (Dims{2048, 256}));
 }
 
+TEST(Store, OpensTheGoldenCheckpointsOfEveryStorageType) {
+  const fs::path goldens = fs::path(GANGLION_SOURCE_DIR) / "tests/goldens/opt";
+  const Store f32 = Store::open(goldens / "pre-norm-gelu-untied");
+  EXPECT_EQ(f32.find("lm_head.weight")->dtype, DType::kF32);
+  const Store bf16 = Store::open(goldens / "post-norm-projections");
+  EXPECT_EQ(bf16.find("model.decoder.project_in.weight")->dims, (Dims{64, 32}));
+  EXPECT_EQ(bf16.find("model.decoder.project_in.weight")->dtype, DType::kBF16);
+  const Store sharded = Store::open(goldens / "sharded");
+  EXPECT_EQ(sharded.files().size(), 2u);
+  EXPECT_EQ(sharded.find("decoder.layers.2.fc1.weight")->dtype, DType::kF16);
+  EXPECT_EQ(sharded.names().size(), 52u);
+}
+
 }  // namespace
 }  // namespace ganglion::checkpoint
