@@ -133,6 +133,19 @@ TokenizerClass read_class(const Json& config) {
        kConfigFile, *name);
 }
 
+struct AddSpecialOptions {
+  bool normalized_by_default;
+};
+
+// A special token given as text only never changes an added token; one with flags does.
+void add_special(const Special& special, AddSpecialOptions options, TokenizerParts& parts) {
+  if (!special.has_flags && parts.find_added(special.token.content) != nullptr) return;
+  AddedToken token = special.token;
+  token.special = true;
+  if (!special.has_flags) token.normalized = options.normalized_by_default;
+  parts.add(std::move(token), std::nullopt, kConfigFile);
+}
+
 }  // namespace
 
 void apply_tokenizer_config(const TokenizerFiles& files, TokenizerParts& parts) {
@@ -173,31 +186,36 @@ void apply_tokenizer_config(const TokenizerFiles& files, TokenizerParts& parts) 
     parts.add_prefix_space = bool_member(config, "add_prefix_space", false, kConfigFile);
   }
 
+  // Tokens whose flags are declared: a named special token of the same content does not change them.
+  std::set<std::string, std::less<>> fixed;
   if (table == nullptr) {
-    for (AddedToken& token : parts.added) token.special = token.special || specials.contains(token.content);
+    for (AddedToken& token : parts.added) {
+      token.special = token.special || specials.contains(token.content);
+      fixed.insert(token.content);
+    }
   }
   for (auto& [id, entry] : declared) {
+    if (table != nullptr) fixed.insert(entry.token.content);
     entry.token.special = entry.token.special || specials.contains(entry.token.content);
     parts.add(std::move(entry.token), id, entry.place);
   }
-  const auto add_special = [&](const Special& special, const char* name) {
-    if (parts.find_added(special.token.content) != nullptr) return;
-    AddedToken token = special.token;
-    token.special = true;
-    // GPT2Tokenizer turns its four named tokens into added tokens of the default flags; the rest are never normalized.
-    const bool named_by_gpt2 = !from_json && name != nullptr;
-    if (!special.has_flags) token.normalized = named_by_gpt2;
-    parts.add(std::move(token), std::nullopt, kConfigFile);
-  };
+  // Of special tokens with the same content the first counts, in this order.
+  std::set<std::string, std::less<>> seen;
   for (const char* name : kNamed) {
     const auto found = specials.named.find(name);
     if (found == specials.named.end()) continue;
+    const std::string& content = found->second.token.content;
+    if (!seen.insert(content).second || fixed.count(content) > 0) continue;
+    // GPT2Tokenizer turns its four named tokens into added tokens of the default flags.
     const std::string_view title = name;
     const bool gpt2_token =
         title == "bos_token" || title == "eos_token" || title == "unk_token" || title == "pad_token";
-    add_special(found->second, gpt2_token ? name : nullptr);
+    add_special(found->second, {.normalized_by_default = !from_json && gpt2_token}, parts);
   }
-  for (const Special& special : specials.additional) add_special(special, nullptr);
+  for (const Special& special : specials.additional) {
+    if (seen.count(special.token.content) > 0) continue;
+    add_special(special, {.normalized_by_default = false}, parts);
+  }
 
   const auto id_of = [&](const char* name) -> std::optional<std::int32_t> {
     const auto found = specials.named.find(name);
