@@ -23,7 +23,7 @@ struct MergeRule {
 
 struct BpeOptions {
   // What a byte without a token becomes; such bytes are left out when there is none.
-  std::optional<std::int32_t> unknown;
+  std::optional<std::int32_t> unknown = std::nullopt;
   // Neighbouring unknown bytes become one unknown token.
   bool fuse_unknown = false;
   // A whole word that is a token needs no merges (Llama 3 and its kin).
