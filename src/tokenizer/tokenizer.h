@@ -1,0 +1,77 @@
+// Text to token ids and back, for byte-level BPE (GPT-2, OPT and their kin), id for id as Hugging Face's AutoTokenizer
+// (transformers 4.40) does it. To follow a text through: added_tokens.h cuts out "</s>" and the like, gpt2_split.h cuts
+// the rest into words, bpe.h merges each word's bytes into tokens. For streams of tokens see stream_decoder.h.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tokenizer/added_tokens.h"
+#include "tokenizer/bpe.h"
+#include "tokenizer/tokenizer_parts.h"
+#include "tokenizer/vocabulary.h"
+
+namespace ganglion::tokenizer {
+
+struct EncodeOptions {
+  // Put what the model expects around the text: "</s>" first, for OPT.
+  bool add_special_tokens = true;
+};
+
+struct DecodeOptions {
+  // Leave special tokens out of the text.
+  bool skip_special_tokens = false;
+};
+
+// Immutable: every method is const and thread-safe.
+class Tokenizer {
+ public:
+  // Reads tokenizer.json if the folder has one, else vocab.json + merges.txt, and the small files beside them. Errors:
+  // kNotFound when the folder has neither, kDataCorrupt for a malformed file, kUnsupported for another kind of
+  // tokenizer (by name), kResourceExhausted for a file above 64 MiB.
+  static std::unique_ptr<Tokenizer> load(const std::filesystem::path& model_dir);
+  // The same from the files' texts.
+  static std::unique_ptr<Tokenizer> from_files(const TokenizerFiles& files);
+
+  Tokenizer(const Tokenizer&) = delete;
+  Tokenizer& operator=(const Tokenizer&) = delete;
+
+  // The ids of a text. Malformed UTF-8 becomes U+FFFD first, as Python's decode("utf-8", "replace") has it. Time is
+  // n log n in the text, whatever it holds. Errors: kInvalidArgument for a text of 1 GiB or more.
+  std::vector<std::int32_t> encode(std::string_view text, EncodeOptions options = {}) const;
+  // The text of ids: always well-formed UTF-8, with U+FFFD where tokens do not add up to characters. An id that no
+  // token has is left out. Spaces are not cleaned up (clean_up_tokenization_spaces=False).
+  std::string decode(std::span<const std::int32_t> ids, DecodeOptions options = {}) const;
+
+  // The bytes a token adds to a text; empty for an id that no token has. Valid as long as the tokenizer.
+  std::string_view token_bytes(std::int32_t id) const noexcept;
+  bool is_special(std::int32_t id) const noexcept;
+  // The id of a token by its text in the vocabulary file ("</s>", "Ġthe").
+  std::optional<std::int32_t> find(std::string_view token) const { return parts_.vocabulary.find(token); }
+  // One past the largest id.
+  std::int32_t vocab_size() const noexcept { return parts_.vocabulary.id_end(); }
+
+  std::optional<std::int32_t> bos_id() const noexcept { return parts_.bos; }
+  std::optional<std::int32_t> eos_id() const noexcept { return parts_.eos; }
+  std::optional<std::int32_t> pad_id() const noexcept { return parts_.pad; }
+  std::optional<std::int32_t> unk_id() const noexcept { return parts_.unk; }
+
+ private:
+  explicit Tokenizer(TokenizerParts parts);
+  void encode_plain(std::string_view text, std::vector<std::int32_t>& out) const;
+
+  TokenizerParts parts_;
+  AddedTokens added_tokens_;
+  Bpe bpe_;
+  std::vector<bool> special_;                // by id
+  std::string bytes_;                        // all tokens' bytes, one after the other
+  std::vector<std::uint32_t> byte_offsets_;  // token i: [byte_offsets_[i], byte_offsets_[i + 1])
+};
+
+}  // namespace ganglion::tokenizer
