@@ -6,9 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "nn/activation.h"
+
 namespace ganglion::models {
 
-enum class ActivationFunction : std::uint8_t { kRelu, kGeluErf, kGeluTanh };
+using nn::ActivationFunction;
 
 struct Config {
   std::string model_type;  // "opt"
@@ -26,6 +28,7 @@ struct Config {
   bool norm_before = true;     // OPT: do_layer_norm_before
   bool final_norm = true;      // OPT: not _remove_final_layer_norm
   bool bias = true;            // OPT: enable_bias
+  bool norm_affine = true;     // OPT: layer_norm_elementwise_affine
   std::int64_t embed_dim = 0;  // OPT: word_embed_proj_dim
   std::int64_t bos = -1, eos = -1, pad = -1;
   std::string dtype;  // torch_dtype, "" when it does not say

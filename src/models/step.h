@@ -2,11 +2,11 @@
 // family builds the same interface, so the engine knows no family.
 //
 // Inputs, in this order (T tokens, S sequences, R rows of logits; <= when the step is bounded):
+//   token_count s32[], logit_count s32[]   only when bounded: the actual T and R
 //   token_ids   s32[T]    position    s32[T]      sequence    s32[T]  row of block_table
 //   slot        s32[T]    where K and V of the token are stored: block * block_size + offset; -1: nowhere
 //   block_table s32[S, max_blocks]
 //   logit_rows  s32[R]    which of the T tokens' logits are wanted
-//   token_count s32[], logit_count s32[]   only when bounded: the actual T and R
 // Then weights and state (k_cache.0, v_cache.0, k_cache.1, ...) in the order the family declares them.
 // Results: logits f32[R, vocab] (whole vocabulary on every rank), then the caches, aliased.
 #pragma once
@@ -19,6 +19,7 @@
 
 #include "hlo/module.h"
 #include "models/config.h"
+#include "nn/weights.h"
 #include "tensor/source.h"
 
 namespace ganglion::checkpoint {
@@ -45,21 +46,15 @@ struct StepSize {
   std::int64_t query_length = 0;  // see hlo::AttentionOptions; 0 when bounded
 };
 
-// A weight of the step and where its numbers come from.
-struct WeightBinding {
-  std::int64_t parameter = 0;                                 // number of the entry parameter
-  std::string name;                                           // the checkpoint's name
-  std::vector<std::shared_ptr<const TensorSource>> per_rank;  // one per rank when sharded, else one
-};
+using nn::WeightBinding;
 
 struct Step {
   std::unique_ptr<hlo::Module> module;
   std::vector<WeightBinding> weights;
 };
 
-// Where a builder gets the numbers of a weight: by the checkpoint's name, wanted dims (errors: kNotFound with the name,
-// kDataCorrupt when dims differ). A checkpoint's Store or seeded random numbers.
-using WeightFinder = std::function<std::shared_ptr<const TensorSource>(const std::string& name, const Dims& dims)>;
+// A checkpoint's Store or seeded random numbers.
+using nn::WeightFinder;
 // Finds in a checkpoint, with or without the base-model prefix the family uses ("model.", "transformer.").
 WeightFinder checkpoint_weights(const checkpoint::Store& store, const std::vector<std::string>& optional_prefixes);
 // Seeded random weights of the config's shapes, no file: for benchmarks and tests.

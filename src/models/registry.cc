@@ -1,0 +1,48 @@
+#include "models/registry.h"
+
+#include <fmt/ranges.h>
+
+#include "base/error.h"
+#include "models/opt.h"
+
+namespace ganglion::models {
+
+const std::vector<Family>& families() {
+  static const std::vector<Family> table = {
+      {"opt", read_opt_config, build_opt_step, published_opt_shapes, {"model."}},
+  };
+  return table;
+}
+
+const Family& find_family(std::string_view model_type) {
+  std::vector<std::string_view> known;
+  for (const Family& family : families()) {
+    if (family.model_type == model_type) return family;
+    known.push_back(family.model_type);
+  }
+  fail(Code::kUnsupported, "[config.json] model_type=\"{}\" is a family that is not supported; supported: {}",
+       model_type, fmt::join(known, ", "));
+}
+
+void check_tp(const Config& config, int tp) {
+  const auto works = [&](std::int64_t degree) {
+    return config.heads % degree == 0 && config.kv_heads % degree == 0 && config.ffn % degree == 0;
+  };
+  if (tp >= 1 && works(tp)) return;
+  std::vector<std::int64_t> degrees;
+  for (std::int64_t degree = 1; degree <= config.heads; ++degree) {
+    if (works(degree)) degrees.push_back(degree);
+  }
+  const std::string use = fmt::format("use {}", fmt::join(degrees, ", "));
+  if (tp < 1)
+    fail(Code::kInvalidArgument, "[{}] tensor_parallel_degree={}: at least 1 is wanted; {}", config.model_type, tp,
+         use);
+  if (config.heads % tp != 0 || config.kv_heads % tp != 0) {
+    fail(Code::kInvalidArgument, "[{}] tensor_parallel_degree={}: {} heads cannot be split in {}; {}",
+         config.model_type, tp, config.heads % tp != 0 ? config.heads : config.kv_heads, tp, use);
+  }
+  fail(Code::kInvalidArgument, "[{}] tensor_parallel_degree={}: {} inner features cannot be split in {}; {}",
+       config.model_type, tp, config.ffn, tp, use);
+}
+
+}  // namespace ganglion::models

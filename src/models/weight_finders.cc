@@ -1,0 +1,54 @@
+#include <fmt/ranges.h>
+
+#include "base/error.h"
+#include "checkpoint/random_source.h"
+#include "checkpoint/store.h"
+#include "models/step.h"
+
+namespace ganglion::models {
+namespace {
+
+// The name as the checkpoint has it: as asked, without a prefix it may lack, or with one it may have besides.
+std::string name_in(const checkpoint::Store& store, const std::string& name, const std::vector<std::string>& prefixes) {
+  if (store.has(name)) return name;
+  for (const std::string& prefix : prefixes) {
+    if (name.starts_with(prefix) && store.has(name.substr(prefix.size()))) return name.substr(prefix.size());
+    if (store.has(prefix + name)) return prefix + name;
+  }
+  fail(Code::kNotFound, "[{}] the checkpoint has no weight \"{}\"; it must be there for this config.json",
+       store.folder().string(), name);
+}
+
+// FNV-1a, so that a weight's numbers depend on its name and the seed, not on the order of declaration.
+std::uint64_t hash(const std::string& text, std::uint64_t seed) {
+  std::uint64_t value = 0xcbf29ce484222325u ^ (seed * 0x9e3779b97f4a7c15u);
+  for (const char c : text) value = (value ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  return value;
+}
+
+}  // namespace
+
+WeightFinder checkpoint_weights(const checkpoint::Store& store, const std::vector<std::string>& optional_prefixes) {
+  return [&store, optional_prefixes](const std::string& name, const Dims& dims) {
+    const std::string stored = name_in(store, name, optional_prefixes);
+    std::shared_ptr<const TensorSource> source = store.source(stored);
+    if (source->dims() != dims) {
+      fail(Code::kDataCorrupt, "[{}] weight \"{}\" has dims [{}]; config.json asks for [{}]", store.folder().string(),
+           stored, fmt::join(source->dims(), ","), fmt::join(dims, ","));
+    }
+    if (!is_float(source->dtype())) {
+      fail(Code::kUnsupported, "[{}] weight \"{}\" is {}; f32, f16 and bf16 are supported", store.folder().string(),
+           stored, dtype_name(source->dtype()));
+    }
+    return source;
+  };
+}
+
+WeightFinder random_weights(std::uint64_t seed) {
+  return [seed](const std::string& name, const Dims& dims) {
+    if (dims.size() == 1 && name.ends_with("norm.weight")) return checkpoint::constant_source(DType::kF32, dims, 1);
+    return checkpoint::random_source(DType::kF32, dims, 0.02, hash(name, seed));
+  };
+}
+
+}  // namespace ganglion::models
