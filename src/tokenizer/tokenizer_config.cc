@@ -146,6 +146,41 @@ void add_special(const Special& special, AddSpecialOptions options, TokenizerPar
   parts.add(std::move(token), std::nullopt, kConfigFile);
 }
 
+struct AddSpecialsOptions {
+  bool gpt2_from_vocabulary;  // no tokenizer.json: the special tokens are GPT2Tokenizer's
+};
+
+// Adds the special tokens; the named ones among `fixed` keep the flags they were declared with.
+void add_specials(const Specials& specials, const std::set<std::string, std::less<>>& fixed, AddSpecialsOptions options,
+                  TokenizerParts& parts) {
+  // Of special tokens with the same content the first counts, in this order.
+  std::set<std::string, std::less<>> seen;
+  for (const char* name : kNamed) {
+    const auto found = specials.named.find(name);
+    if (found == specials.named.end()) continue;
+    const std::string& content = found->second.token.content;
+    if (!seen.insert(content).second || fixed.count(content) > 0) continue;
+    // GPT2Tokenizer turns its four named tokens into added tokens of the default flags.
+    const std::string_view title = name;
+    const bool gpt2_token =
+        title == "bos_token" || title == "eos_token" || title == "unk_token" || title == "pad_token";
+    add_special(found->second, {.normalized_by_default = options.gpt2_from_vocabulary && gpt2_token}, parts);
+  }
+  for (const Special& special : specials.additional) {
+    if (seen.count(special.token.content) > 0) continue;
+    add_special(special, {.normalized_by_default = false}, parts);
+  }
+}
+
+void use_gpt2_defaults(Specials& specials) {
+  for (const char* name : {"bos_token", "eos_token", "unk_token"}) {
+    if (std::find(specials.absent.begin(), specials.absent.end(), name) != specials.absent.end()) continue;
+    Special fallback;
+    fallback.token.content = "<|endoftext|>";
+    specials.named.try_emplace(name, std::move(fallback));
+  }
+}
+
 }  // namespace
 
 void apply_tokenizer_config(const TokenizerFiles& files, TokenizerParts& parts) {
@@ -176,12 +211,7 @@ void apply_tokenizer_config(const TokenizerFiles& files, TokenizerParts& parts) 
     if (files.added_tokens_json) declared = read_added_file(*files.added_tokens_json, specials);
   }
   if (kind == TokenizerClass::kGpt2) {
-    for (const char* name : {"bos_token", "eos_token", "unk_token"}) {
-      if (std::find(specials.absent.begin(), specials.absent.end(), name) != specials.absent.end()) continue;
-      Special fallback;
-      fallback.token.content = "<|endoftext|>";
-      specials.named.try_emplace(name, std::move(fallback));
-    }
+    use_gpt2_defaults(specials);
     // AutoTokenizer lets this setting win over tokenizer.json, also when it is absent and so false.
     parts.add_prefix_space = bool_member(config, "add_prefix_space", false, kConfigFile);
   }
@@ -199,23 +229,7 @@ void apply_tokenizer_config(const TokenizerFiles& files, TokenizerParts& parts) 
     entry.token.special = entry.token.special || specials.contains(entry.token.content);
     parts.add(std::move(entry.token), id, entry.place);
   }
-  // Of special tokens with the same content the first counts, in this order.
-  std::set<std::string, std::less<>> seen;
-  for (const char* name : kNamed) {
-    const auto found = specials.named.find(name);
-    if (found == specials.named.end()) continue;
-    const std::string& content = found->second.token.content;
-    if (!seen.insert(content).second || fixed.count(content) > 0) continue;
-    // GPT2Tokenizer turns its four named tokens into added tokens of the default flags.
-    const std::string_view title = name;
-    const bool gpt2_token =
-        title == "bos_token" || title == "eos_token" || title == "unk_token" || title == "pad_token";
-    add_special(found->second, {.normalized_by_default = !from_json && gpt2_token}, parts);
-  }
-  for (const Special& special : specials.additional) {
-    if (seen.count(special.token.content) > 0) continue;
-    add_special(special, {.normalized_by_default = false}, parts);
-  }
+  add_specials(specials, fixed, {.gpt2_from_vocabulary = !from_json}, parts);
 
   const auto id_of = [&](const char* name) -> std::optional<std::int32_t> {
     const auto found = specials.named.find(name);
