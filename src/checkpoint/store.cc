@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "checkpoint/json_file.h"
+#include "base/json.h"
 
 namespace ganglion::checkpoint {
 namespace {

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "checkpoint/json_file.h"
+#include "base/json.h"
 #include "models/config_reader.h"
 #include "models/registry.h"
 
@@ -27,11 +27,11 @@ Config read(const nlohmann::json& json, const std::string& place) {
 
 Config read_config(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "config.json";
-  return read(checkpoint::read_json(path, {.bytes = 1u << 20}), path.string());
+  return read(read_json(path, {.bytes = 1u << 20}), path.string());
 }
 
 Config parse_config(const std::string& json_text, const std::string& place) {
-  return read(checkpoint::parse_json(json_text, place, {.bytes = 1u << 20}), place);
+  return read(parse_json(json_text, place, {.bytes = 1u << 20}), place);
 }
 
 Config published_shape(const std::string& name) {

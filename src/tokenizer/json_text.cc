@@ -3,51 +3,9 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/json.h"
 
 namespace ganglion::tokenizer {
-namespace {
-
-constexpr std::size_t kMaxDepth = 64;
-constexpr std::size_t kMaxValues = std::size_t{1} << 23;
-
-// Counts brackets and commas outside strings, so that neither depth nor memory depends on the parser's care.
-void check_size(std::string_view text, std::string_view file) {
-  std::size_t depth = 0;
-  std::size_t values = 0;
-  bool in_string = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char byte = text[i];
-    if (in_string) {
-      if (byte == '\\') ++i;
-      if (byte == '"') in_string = false;
-    } else if (byte == '"') {
-      in_string = true;
-    } else if (byte == '[' || byte == '{') {
-      ++values;
-      if (++depth > kMaxDepth) {
-        fail(Code::kDataCorrupt, "[{}] byte {}: nested deeper than {} levels", file, i, kMaxDepth);
-      }
-    } else if (byte == ']' || byte == '}') {
-      if (depth > 0) --depth;
-    } else if (byte == ',' && ++values > kMaxValues) {
-      fail(Code::kDataCorrupt, "[{}] byte {}: more than {} values", file, i, kMaxValues);
-    }
-  }
-}
-
-}  // namespace
-
-Json parse_json(std::string_view text, std::string_view file) {
-  check_size(text, file);
-  try {
-    return Json::parse(text);
-  } catch (const Json::parse_error& error) {
-    fail(Code::kDataCorrupt, "[{}] not JSON: the error is at byte {} of {}", file, error.byte, text.size());
-  } catch (const Json::exception& error) {
-    fail(Code::kDataCorrupt, "[{}] not usable JSON: {}", file, error.what());
-  }
-}
-
 Json parse_json_object(std::string_view text, std::string_view file) {
   Json value = parse_json(text, file);
   if (!value.is_object()) fail_type(value, "an object", file);

@@ -1,5 +1,5 @@
-// Reading JSON that a stranger wrote: bounded in depth and in number of values before the parser sees it, and every
-// member checked for its type. Only for .cc files; messages begin with the file's name and the member's.
+// Members of the JSON in a tokenizer's files, each checked for its type. Only for .cc files; messages begin with the
+// file's name and the member's.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +12,7 @@ namespace ganglion::tokenizer {
 
 using Json = nlohmann::json;
 
-// Errors: kDataCorrupt when the text is not JSON, is nested deeper than 64 or has more than 2^23 values.
-Json parse_json(std::string_view text, std::string_view file);
-// parse_json, and kDataCorrupt unless it is an object.
+// As parse_json, and kDataCorrupt unless it is an object.
 Json parse_json_object(std::string_view text, std::string_view file);
 
 // A member of `object` (which must be one); nullptr when it is absent or null.
