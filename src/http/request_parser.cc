@@ -91,39 +91,46 @@ std::size_t RequestParser::put(std::string_view bytes) {
 }
 
 std::size_t RequestParser::put_header(std::string_view bytes) {
-  // An empty line before a request is tolerated (RFC 9112 section 2.2), a stream of them is not.
   std::size_t used = 0;
-  while (used < bytes.size() && (bytes[used] == '\r' || bytes[used] == '\n')) ++used;
-  blank_bytes_ += used;
-  if (blank_bytes_ > 8) state_ = State::kMalformed;
-  bytes.remove_prefix(used);
-  if (bytes.empty() || state_ != State::kHeader) return used;
-
-  const std::size_t line_end = bytes.substr(0, limits_.request_line_bytes + 2).find('\n');
-  const unsigned char first = static_cast<unsigned char>(bytes.front());
-  const bool line_too_long = line_end == std::string_view::npos && bytes.size() > limits_.request_line_bytes + 1;
-  if (line_too_long || first <= ' ' || first >= 0x7f ||
-      (line_end != std::string_view::npos && !looks_like_request_line(bytes.substr(0, line_end)))) {
-    state_ = State::kMalformed;
-    return used;
+  if (header_bytes_ == 0) {
+    // An empty line before a request is tolerated (RFC 9112 section 2.2), a stream of them is not.
+    while (used < bytes.size() && (bytes[used] == '\r' || bytes[used] == '\n')) ++used;
+    blank_bytes_ += used;
+    if (blank_bytes_ > 8) state_ = State::kMalformed;
+    bytes.remove_prefix(used);
+    if (bytes.empty() || state_ != State::kHeader) return used;
+    if (!check_request_line(bytes)) {
+      state_ = State::kMalformed;
+      return used;
+    }
   }
 
+  // Whole lines are taken as they come, so a header may arrive in any number of pieces.
   beast::error_code error;
   const std::size_t taken = grammar_->parser.put(boost::asio::buffer(bytes.data(), bytes.size()), error);
-  if (error == beast::http::error::need_more) {
-    if (bytes.size() > limits_.request_line_bytes + limits_.header_bytes) state_ = State::kMalformed;
-    return used + taken;
-  }
+  header_bytes_ += taken;
+  const std::size_t waiting = error == beast::http::error::need_more ? bytes.size() - taken : 0;
   if (error == beast::http::error::body_limit) {
     state_ = State::kBodyTooLarge;
-  } else if (error || !grammar_->parser.is_header_done()) {
+  } else if (header_bytes_ + waiting > line_bytes_ + limits_.header_bytes + 2) {
     state_ = State::kMalformed;
-  } else if (taken - (line_end + 1) > limits_.header_bytes || !check_header()) {
+  } else if (error == beast::http::error::need_more) {
+    return used + taken;
+  } else if (error || !grammar_->parser.is_header_done() || !check_header()) {
     state_ = State::kMalformed;
   } else {
     state_ = grammar_->parser.is_done() ? State::kDone : State::kBody;
   }
   return used + taken;
+}
+
+bool RequestParser::check_request_line(std::string_view bytes) {
+  const std::size_t line_end = bytes.substr(0, limits_.request_line_bytes + 2).find('\n');
+  const auto first = static_cast<unsigned char>(bytes.front());
+  if (first <= ' ' || first >= 0x7f) return false;
+  line_bytes_ = line_end == std::string_view::npos ? bytes.size() : line_end + 1;
+  if (line_end == std::string_view::npos) return bytes.size() <= limits_.request_line_bytes + 1;
+  return looks_like_request_line(bytes.substr(0, line_end));
 }
 
 bool RequestParser::check_header() {

@@ -49,12 +49,15 @@ class RequestParser {
   struct Grammar;
 
   std::size_t put_header(std::string_view bytes);
+  bool check_request_line(std::string_view bytes);
   bool check_header();
 
   RequestLimits limits_;
   State state_ = State::kHeader;
   bool expects_continue_ = false;
   std::size_t blank_bytes_ = 0;
+  std::size_t header_bytes_ = 0;  // taken so far, the request line's among them
+  std::size_t line_bytes_ = 0;    // of the request line, as far as it has come
   std::unique_ptr<Grammar> grammar_;
   Request request_;
 };
