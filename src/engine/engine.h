@@ -62,6 +62,7 @@ struct EngineOptions {
   std::int64_t queue_capacity = 1000;   // waiting requests; more are refused
   std::int64_t block_size = 32;
   std::int64_t cache_tokens = 0;  // positions of KV cache in all; 0: max_sequences * n_positions within memory
+  std::int64_t memory_bytes = 0;  // the model may take; 0: what the machine has free
   std::string isa;
   ThreadPool* pool = nullptr;            // not owned; shared by the models of a process
   metrics::Registry* metrics = nullptr;  // may be null

@@ -1,0 +1,343 @@
+#include "engine/engine.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <thread>
+#include <unordered_set>
+#include <utility>
+
+#include "base/error.h"
+#include "engine/engine_metrics.h"
+#include "engine/loaded_step.h"
+#include "engine/sampler.h"
+#include "engine/scheduler.h"
+#include "engine/step_inputs.h"
+
+namespace ganglion::engine {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_between(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+std::uint64_t fresh_seed() {
+  std::random_device device;
+  return (static_cast<std::uint64_t>(device()) << 32) | device();
+}
+
+}  // namespace
+
+// What both sides touch is under `mutex`; the rest belongs to the engine thread.
+struct Engine::Impl {
+  Impl(const models::Config& model_config, const models::WeightFinder& weights, const EngineOptions& engine_options)
+      : config(model_config),
+        options(engine_options),
+        loaded(load_step(config, weights, options)),
+        positions(options.n_positions > 0 ? options.n_positions : config.max_positions),
+        scheduler({.max_sequences = loaded.size.sequences,
+                   .max_batch_tokens = loaded.size.tokens,
+                   .block_size = loaded.size.block_size,
+                   .blocks = loaded.size.blocks}),
+        inputs(loaded.size),
+        logits(DType::kF32, {loaded.size.logit_rows, config.vocab}) {
+    if (options.metrics != nullptr) metrics = EngineMetrics::in(*options.metrics, options.metric_model);
+    results = {{logits.mutable_view()}};
+    publish(0, 0);
+    thread = std::thread([this] { run(); });
+    pthread_setname_np(thread.native_handle(), "engine");
+  }
+
+  ~Impl() {
+    {
+      const std::lock_guard<std::mutex> lock(mutex);
+      accepting = false;
+      stopping = true;
+    }
+    wake.notify_all();
+    thread.join();
+  }
+
+  void check(const Request& request) const;
+  RequestId submit(Request request);
+  void cancel(RequestId id);
+  void drain(double deadline_seconds);
+
+  void run();
+  bool take_orders();
+  void step(const std::vector<Chunk>& chunks);
+  void end(RequestId id, FinishReason reason, std::exception_ptr error);
+  void publish(double step_seconds, double kernel_seconds);
+
+  const models::Config config;
+  const EngineOptions options;
+  LoadedStep loaded;
+  const std::int64_t positions;
+
+  mutable std::mutex mutex;
+  std::condition_variable wake;   // the engine thread: something to do
+  std::condition_variable ended;  // drain(): a request ended
+  std::deque<std::unique_ptr<Sequence>> arrived;
+  std::unordered_set<RequestId> cancelled;
+  std::int64_t waiting_in_scheduler = 0;
+  std::int64_t alive = 0;  // accepted and not ended
+  RequestId next_id = 1;
+  bool accepting = true;
+  bool stopping = false;
+  EngineStats totals;
+
+  Scheduler scheduler;
+  StepInputs inputs;
+  Tensor logits;  // [logit_rows, vocab]
+  std::vector<std::vector<MutableTensorView>> results;
+  Sampler sampler;
+  std::optional<EngineMetrics> metrics;
+  std::int64_t prompt_tokens = 0, new_tokens = 0;
+  std::thread thread;
+};
+
+void Engine::Impl::check(const Request& request) const {
+  const auto prompt = static_cast<std::int64_t>(request.prompt.size());
+  if (prompt == 0) fail(Code::kInvalidArgument, "[request] the prompt has no tokens; wanted at least 1");
+  if (request.max_new_tokens < 1)
+    fail(Code::kInvalidArgument, "[request] {} new tokens wanted; the least is 1", request.max_new_tokens);
+  for (const std::int32_t id : request.prompt) {
+    if (id < 0 || id >= config.vocab)
+      fail(Code::kInvalidArgument, "[request] token id {}: the vocabulary has 0 to {}", id, config.vocab - 1);
+  }
+  if (request.max_new_tokens > positions || prompt + request.max_new_tokens > positions) {
+    fail(Code::kInvalidArgument,
+         "[request] {} prompt tokens and {} new ones: the model has n_positions={}; shorten them or raise n_positions",
+         prompt, request.max_new_tokens, positions);
+  }
+  const std::int64_t blocks = scheduler.blocks_for(prompt + request.max_new_tokens - 1);
+  if (blocks > loaded.size.blocks) {
+    fail(Code::kInvalidArgument,
+         "[request] {} prompt tokens and {} new ones want {} cache blocks of {}: the cache has {}", prompt,
+         request.max_new_tokens, blocks, loaded.size.block_size, loaded.size.blocks);
+  }
+  check_sampling(request.sampling);
+}
+
+Engine::RequestId Engine::Impl::submit(Request request) {
+  check(request);
+  auto sequence = std::make_unique<Sequence>();
+  sequence->tokens.reserve(request.prompt.size() + static_cast<std::size_t>(request.max_new_tokens));
+  sequence->tokens = request.prompt;
+  sequence->seed = request.sampling.seed ? *request.sampling.seed : fresh_seed();
+  sequence->request = std::move(request);
+  sequence->submitted = Clock::now();
+  RequestId id = 0;
+  {
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (!accepting) fail(Code::kUnavailable, "[engine] the model is being stopped");
+    if (static_cast<std::int64_t>(arrived.size()) + waiting_in_scheduler >= options.queue_capacity) {
+      fail(Code::kUnavailable, "[engine] {} requests are waiting, as many as job_queue_size allows; try again later",
+           options.queue_capacity);
+    }
+    id = next_id++;
+    sequence->id = id;
+    arrived.push_back(std::move(sequence));
+    ++alive;
+  }
+  if (metrics) metrics->requests.add();
+  wake.notify_one();
+  return id;
+}
+
+void Engine::Impl::cancel(RequestId id) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (id == 0 || id >= next_id || alive == 0) return;
+    cancelled.insert(id);
+  }
+  wake.notify_one();
+}
+
+void Engine::Impl::drain(double deadline_seconds) {
+  std::unique_lock<std::mutex> lock(mutex);
+  accepting = false;
+  const auto none_left = [this] { return alive == 0; };
+  const bool finished = ended.wait_for(lock, std::chrono::duration<double>(deadline_seconds), none_left);
+  if (finished) return;
+  for (RequestId id = 1; id < next_id; ++id) cancelled.insert(id);
+  wake.notify_one();
+  ended.wait(lock, none_left);
+}
+
+// Waits until there is something to do; takes new requests and cancellations in. False: stop.
+bool Engine::Impl::take_orders() {
+  std::unordered_set<RequestId> leaving;
+  bool stop = false;
+  {
+    std::unique_lock<std::mutex> lock(mutex);
+    wake.wait(lock, [this] {
+      return stopping || !arrived.empty() || !cancelled.empty() || scheduler.running() + scheduler.waiting() > 0;
+    });
+    for (auto& sequence : arrived) scheduler.add(std::move(sequence));
+    arrived.clear();
+    waiting_in_scheduler = scheduler.waiting();
+    leaving.swap(cancelled);
+    stop = stopping;
+  }
+  if (stop) {
+    for (const RequestId id : scheduler.ids()) end(id, FinishReason::kCancelled, nullptr);
+    return false;
+  }
+  for (const RequestId id : leaving) end(id, FinishReason::kCancelled, nullptr);
+  return true;
+}
+
+void Engine::Impl::run() {
+  while (take_orders()) {
+    const std::vector<Chunk> chunks = scheduler.next_batch();
+    if (chunks.empty()) continue;
+    std::vector<RequestId> ids;  // chunks point to sequences that may have ended when something is thrown
+    for (const Chunk& chunk : chunks) ids.push_back(chunk.sequence->id);
+    const auto begin = Clock::now();
+    double kernel_seconds = 0;
+    try {
+      inputs.fill(chunks);
+      const std::vector<std::vector<TensorView>> lists = {inputs.views()};
+      const auto before = Clock::now();
+      loaded.executable->run(lists, results);
+      kernel_seconds = seconds_between(before, Clock::now());
+      step(chunks);
+    } catch (...) {
+      // The step as a whole failed: its requests end, the engine goes on with the others.
+      for (const RequestId id : ids) end(id, FinishReason::kError, std::current_exception());
+    }
+    publish(seconds_between(begin, Clock::now()), kernel_seconds);
+  }
+}
+
+// After the executable has run: moves the sequences on, samples where logits were wanted, delivers.
+void Engine::Impl::step(const std::vector<Chunk>& chunks) {
+  const auto now = Clock::now();
+  std::size_t row = 0;
+  for (const Chunk& chunk : chunks) {
+    Sequence& sequence = *chunk.sequence;
+    if (chunk.begin < static_cast<std::int64_t>(sequence.request.prompt.size())) prompt_tokens += chunk.count;
+    scheduler.computed(chunk);
+    if (!chunk.last) continue;
+    const auto vocab = static_cast<std::size_t>(config.vocab);
+    const auto wanted = logits.as<float>().subspan(row++ * vocab, vocab);
+    Choice choice;
+    try {
+      const Sampling& sampling = sequence.request.sampling;
+      const auto suppressed = sampling.suppress_eos ? static_cast<std::int32_t>(config.eos) : -1;
+      choice = sampler.pick(wanted, sampling, suppressed, sequence.seed, static_cast<std::uint64_t>(sequence.size()));
+    } catch (...) {
+      end(sequence.id, FinishReason::kError, std::current_exception());
+      continue;
+    }
+    sequence.tokens.push_back(choice.id);
+    ++new_tokens;
+    if (metrics) {
+      const bool is_first = sequence.new_tokens() == 1;
+      (is_first ? metrics->first_token_seconds : metrics->inter_token_seconds)
+          .observe(seconds_between(is_first ? sequence.submitted : sequence.last_token, now));
+    }
+    sequence.last_token = now;
+    TokenEvent event{.id = choice.id,
+                     .log_prob = choice.log_prob,
+                     .finish = FinishReason::kNone,
+                     .error = nullptr,
+                     .logits = nullptr};
+    if (sequence.request.want_logits) event.logits = wanted.data();
+    const auto& stops = sequence.request.stop_ids;
+    if (std::find(stops.begin(), stops.end(), choice.id) != stops.end()) {
+      event.finish = FinishReason::kEos;
+    } else if (sequence.new_tokens() == sequence.request.max_new_tokens) {
+      event.finish = FinishReason::kLength;
+    }
+    if (event.finish == FinishReason::kNone) {
+      sequence.request.on_token(event);
+      continue;
+    }
+    const auto done = scheduler.remove(sequence.id);
+    done->request.on_token(event);
+    {
+      const std::lock_guard<std::mutex> lock(mutex);
+      --alive;
+    }
+    ended.notify_all();
+  }
+}
+
+// Takes a request out before its time and tells it; nothing happens when it is not here any more.
+void Engine::Impl::end(RequestId id, FinishReason reason, std::exception_ptr error) {
+  const auto sequence = scheduler.remove(id);
+  if (sequence == nullptr) return;
+  sequence->request.on_token({.id = -1, .log_prob = 0, .finish = reason, .error = std::move(error), .logits = nullptr});
+  {
+    const std::lock_guard<std::mutex> lock(mutex);
+    --alive;
+  }
+  ended.notify_all();
+}
+
+void Engine::Impl::publish(double step_seconds, double kernel_seconds) {
+  const std::lock_guard<std::mutex> lock(mutex);
+  waiting_in_scheduler = scheduler.waiting();
+  totals.steps += step_seconds > 0 ? 1 : 0;
+  totals.step_seconds += step_seconds;
+  totals.kernel_seconds += kernel_seconds;
+  totals.running = scheduler.running();
+  totals.waiting = waiting_in_scheduler + static_cast<std::int64_t>(arrived.size());
+  totals.free_blocks = scheduler.blocks().free_blocks();
+  totals.total_blocks = scheduler.blocks().total_blocks();
+  if (metrics) {
+    metrics->prompt_tokens.add(static_cast<double>(prompt_tokens - totals.prompt_tokens));
+    metrics->new_tokens.add(static_cast<double>(new_tokens - totals.new_tokens));
+    metrics->steps.add(step_seconds > 0 ? 1 : 0);
+    metrics->running.set(static_cast<double>(totals.running));
+    metrics->waiting.set(static_cast<double>(totals.waiting));
+    metrics->cache_blocks_used.set(static_cast<double>(totals.total_blocks - totals.free_blocks));
+    metrics->cache_blocks.set(static_cast<double>(totals.total_blocks));
+    if (step_seconds > 0) metrics->step_seconds.observe(step_seconds);
+  }
+  totals.prompt_tokens = prompt_tokens;
+  totals.new_tokens = new_tokens;
+}
+
+Engine::Engine(const models::Config& config, const models::WeightFinder& weights, const EngineOptions& options) {
+  const auto at_least_one = [](std::int64_t value, const char* name) {
+    if (value < 1) fail(Code::kInvalidArgument, "[engine] {}={}: wanted at least 1", name, value);
+  };
+  at_least_one(options.max_sequences, "max_sequences");
+  at_least_one(options.max_batch_tokens, "max_batch_tokens");
+  at_least_one(options.block_size, "block_size");
+  at_least_one(options.queue_capacity, "queue_capacity");
+  if (options.block_size % 16 != 0)
+    fail(Code::kInvalidArgument, "[engine] block_size={}: wanted a multiple of 16", options.block_size);
+  if (options.n_positions < 0 || options.n_positions > config.max_positions) {
+    fail(Code::kInvalidArgument, "[engine] n_positions={}: the model has {} positions", options.n_positions,
+         config.max_positions);
+  }
+  impl_ = std::make_unique<Impl>(config, weights, options);
+}
+
+Engine::~Engine() = default;
+
+Engine::RequestId Engine::submit(Request request) { return impl_->submit(std::move(request)); }
+void Engine::cancel(RequestId id) { impl_->cancel(id); }
+void Engine::drain(double deadline_seconds) { impl_->drain(deadline_seconds); }
+std::int64_t Engine::n_positions() const noexcept { return impl_->positions; }
+
+EngineStats Engine::stats() const {
+  const std::lock_guard<std::mutex> lock(impl_->mutex);
+  EngineStats out = impl_->totals;
+  out.waiting = impl_->waiting_in_scheduler + static_cast<std::int64_t>(impl_->arrived.size());
+  return out;
+}
+
+}  // namespace ganglion::engine

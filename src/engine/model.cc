@@ -1,0 +1,67 @@
+#include "engine/model.h"
+
+#include <array>
+#include <chrono>
+#include <string_view>
+#include <utility>
+
+#include "base/error.h"
+#include "checkpoint/store.h"
+#include "models/registry.h"
+
+namespace ganglion::engine {
+namespace {
+
+class PhaseTimer {
+ public:
+  explicit PhaseTimer(std::vector<LoadPhase>& phases) : phases_(phases) {}
+  void done(const std::string& name) {
+    const auto now = std::chrono::steady_clock::now();
+    phases_.push_back({name, std::chrono::duration<double>(now - since_).count()});
+    since_ = now;
+  }
+
+ private:
+  std::vector<LoadPhase>& phases_;
+  std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace
+
+Model load_model(const std::filesystem::path& folder, const EngineOptions& options) {
+  Model out;
+  PhaseTimer timer(out.phases);
+  out.folder = folder;
+  out.config = models::read_config(folder);
+  const models::Family& family = models::find_family(out.config.model_type);
+  const checkpoint::Store store = checkpoint::Store::open(folder);
+  timer.done("config");
+  out.tokenizer = tokenizer::Tokenizer::load(folder);
+  timer.done("tokenizer");
+  out.engine =
+      std::make_unique<Engine>(out.config, models::checkpoint_weights(store, family.optional_prefixes), options);
+  timer.done("weights");
+  return out;
+}
+
+models::Types parse_types(const std::string& dtype) {
+  struct Row {
+    std::string_view name;
+    DType dtype;
+  };
+  constexpr std::array<Row, 8> kNames = {{{"f32", DType::kF32},
+                                          {"fp32", DType::kF32},
+                                          {"float32", DType::kF32},
+                                          {"f16", DType::kF16},
+                                          {"fp16", DType::kF16},
+                                          {"float16", DType::kF16},
+                                          {"bf16", DType::kBF16},
+                                          {"bfloat16", DType::kBF16}}};
+  for (const Row& row : kNames) {
+    if (row.name == dtype) return {.storage = row.dtype, .activation = DType::kF32, .kv = row.dtype};
+  }
+  fail(Code::kInvalidArgument, "[model] dtype={}: wanted f32 (fp32, float32), f16 (fp16, float16) or bf16 (bfloat16)",
+       dtype);
+}
+
+}  // namespace ganglion::engine
