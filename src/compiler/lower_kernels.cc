@@ -1,0 +1,122 @@
+// The steps that have kernels of their own, elementwise chains, and collectives.
+#include <algorithm>
+
+#include "base/error.h"
+#include "compiler/lowering.h"
+
+namespace ganglion::compiler {
+
+using program::kAllRows;
+using program::Operand;
+
+namespace {
+
+kernels::Storage storage_of(DType dtype) {
+  return dtype == DType::kF16   ? kernels::Storage::kF16
+         : dtype == DType::kBF16 ? kernels::Storage::kBF16
+                                 : kernels::Storage::kF32;
+}
+
+}  // namespace
+
+void Lowering::lower_matmul(std::int32_t index) {
+  const Node& source = graph_.nodes[static_cast<std::size_t>(index)];
+  const auto& params = std::get<program::MatmulParams>(source.params);
+  program::WeightForm form;
+  form.packed = true;
+  form.transposed = source.transposed_weight;
+  form.n = params.n;
+  form.k = params.k;
+  form.bytes = static_cast<std::int64_t>(table_.packed_bytes(storage_of(params.storage), params.n, params.k));
+  std::vector<Operand> operands = {operand(source.operands[0]), weight_operand(source.operands[1], form)};
+  for (std::size_t i = 2; i < source.operands.size(); ++i) operands.push_back(operand(source.operands[i]));
+  std::vector<Value> reusable;
+  if (params.has_residual && root(source.operands.back()) != root(source.operands[0])) {
+    reusable.push_back(source.operands.back());
+  }
+  const Operand to = result_over(index, reusable);
+  emit(source, params, std::move(operands), {to});
+}
+
+void Lowering::lower_layer_norm(std::int32_t index) {
+  const Node& source = graph_.nodes[static_cast<std::size_t>(index)];
+  std::vector<Operand> operands;
+  for (const Value value : source.operands) operands.push_back(operand(value));
+  const Operand to = result_over(index, {source.operands[0]});
+  emit(source, source.params, std::move(operands), {to});
+}
+
+void Lowering::lower_embedding(std::int32_t index) {
+  const Node& source = graph_.nodes[static_cast<std::size_t>(index)];
+  emit(source, source.params, {operand(source.operands[0]), operand(source.operands[1])}, {result(index)});
+}
+
+void Lowering::lower_kv_write(std::int32_t index) {
+  const Node& source = graph_.nodes[static_cast<std::size_t>(index)];
+  const Operand rows = operand(source.operands[1]);
+  const Operand slots = operand(source.operands[2]);
+  const Operand to = result_updating(index);
+  emit(source, source.params, {rows, slots}, {to});
+}
+
+void Lowering::lower_attention(std::int32_t index) {
+  const Node& source = graph_.nodes[static_cast<std::size_t>(index)];
+  const auto& params = std::get<program::AttentionParams>(source.params);
+  need_scratch(table_.attention_scratch(params.head_dim, params.block_size) * 4);
+  std::vector<Operand> operands;
+  for (const Value value : source.operands) operands.push_back(operand(value));
+  emit(source, params, std::move(operands), {result(index)});
+}
+
+void Lowering::lower_elementwise(std::int32_t index) {
+  const Node& source = graph_.nodes[static_cast<std::size_t>(index)];
+  const auto& params = std::get<program::ElementwiseParams>(source.params);
+  std::vector<Operand> operands;
+  std::vector<Value> reusable;
+  for (std::size_t i = 0; i < source.operands.size(); ++i) {
+    operands.push_back(operand(source.operands[i]));
+    // Written block by block where it is read: every reading of that memory must be element by element.
+    bool in_step = params.accesses[i].full();
+    for (std::size_t j = 0; j < source.operands.size(); ++j) {
+      in_step = in_step && (params.accesses[j].full() || root(source.operands[j]) != root(source.operands[i]));
+    }
+    if (in_step) reusable.push_back(source.operands[i]);
+  }
+  const auto registers = static_cast<std::int64_t>(params.accesses.size() + params.instructions.size());
+  need_scratch(registers * program::kElementBlock * 8);
+  const Operand to = result_over(index, reusable);
+  emit(source, params, std::move(operands), {to});
+}
+
+void Lowering::lower_all_reduce(std::int32_t index) {
+  const Node& source = graph_.nodes[static_cast<std::size_t>(index)];
+  const auto& params = std::get<program::AllReduceParams>(source.params);
+  if (source.called.size() == 1) {
+    const auto combine = callee(source.called[0]);
+    need_scratch(combine->arena_bytes + combine->scratch_bytes + program::kCalleeFrameBytes);
+  }
+  std::vector<Operand> operands;
+  for (const Value value : source.operands) operands.push_back(operand(value));
+  program::Step& step = emit(source, params, std::move(operands), {result(index)});
+  for (const auto& graph : source.called) step.called.push_back(callee(graph));
+}
+
+void Lowering::lower_all_gather(std::int32_t index) {
+  const Node& source = graph_.nodes[static_cast<std::size_t>(index)];
+  const Operand from = operand(source.operands[0]);
+  const auto dimension = static_cast<std::size_t>(source.origin->dimensions[0]);
+  program::AllGatherParams params;
+  params.groups = source.origin->replica_groups;
+  for (std::size_t i = 0; i < from.dims.size(); ++i) {
+    if (i >= dimension) {
+      params.chunk *= from.dims[i];
+    } else if (i == 0 && from.rows != kAllRows) {
+      params.rows_outer = true;
+    } else {
+      params.outer *= from.dims[i];
+    }
+  }
+  emit(source, params, {from}, {result(index)});
+}
+
+}  // namespace ganglion::compiler
