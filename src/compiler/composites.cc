@@ -31,9 +31,9 @@ bool is_array(const Shape& shape, DType dtype, int rank) {
   return !shape.is_tuple && shape.dtype == dtype && shape.rank() == rank;
 }
 
-bool linear(const hlo::Instruction& call, const std::vector<bool>& weight, Node& node) {
+bool linear(const hlo::Instruction& call, const std::vector<OperandSource>& sources, Node& node) {
   const auto& in = call.operands;
-  if (in.size() < 2 || in.size() > 3 || !weight[1]) return false;
+  if (in.size() < 2 || in.size() > 3 || sources[1] != OperandSource::kWeight) return false;
   const Shape& x = in[0]->shape;
   const Shape& w = in[1]->shape;
   if (!is_array(x, DType::kF32, 2) || w.rank() != 2 || !is_storage(w.dtype) || x.dims[1] != w.dims[1]) return false;
@@ -88,10 +88,10 @@ bool embedding(const hlo::Instruction& call, Node& node) {
   return true;
 }
 
-bool kv_write(const hlo::Instruction& call, Node& node) {
+bool kv_write(const hlo::Instruction& call, const std::vector<OperandSource>& sources, Node& node) {
   const auto& in = call.operands;
   const std::string kind = text(call, "kind");
-  if (in.size() != 3 || (kind != "key" && kind != "value")) return false;
+  if (in.size() != 3 || (kind != "key" && kind != "value") || sources[2] != OperandSource::kInput) return false;
   const Shape& cache = in[0]->shape;
   if (cache.rank() != 4 || cache.bounded || !is_storage(cache.dtype) || call.shape != cache) return false;
   const bool key = kind == "key";
@@ -107,13 +107,16 @@ bool kv_write(const hlo::Instruction& call, Node& node) {
   return true;
 }
 
-bool attention(const hlo::Instruction& call, Node& node) {
+bool attention(const hlo::Instruction& call, const std::vector<OperandSource>& sources, Node& node) {
   const auto& in = call.operands;
   const auto heads = number<std::int64_t>(call, "heads");
   const auto kv_heads = number<std::int64_t>(call, "kv_heads");
   const auto scale = number<float>(call, "scale");
   if (in.size() != 6 || !heads || !kv_heads || !scale || *heads < 1 || *kv_heads < 1 || *heads % *kv_heads != 0) {
     return false;
+  }
+  for (std::size_t i = 3; i < 6; ++i) {
+    if (sources[i] != OperandSource::kInput) return false;
   }
   const Shape& q = in[0]->shape;
   const Shape& k = in[1]->shape;
@@ -132,22 +135,22 @@ bool attention(const hlo::Instruction& call, Node& node) {
     if (!is_array(rows, DType::kS32, 1) || rows.dims[0] != q.dims[0]) return false;
   }
   node.kind = NodeKind::kAttention;
-  node.params = program::AttentionParams{*heads, *kv_heads, head_dim, block_size, table.dims[1], blocks, table.dims[0],
-                                         *scale};
+  node.params =
+      program::AttentionParams{*heads, *kv_heads, head_dim, block_size, table.dims[1], blocks, table.dims[0], *scale};
   return true;
 }
 
 }  // namespace
 
-bool recognise_composite(const hlo::Instruction& call, const std::vector<bool>& weight, Node& node) {
+bool recognise_composite(const hlo::Instruction& call, const std::vector<OperandSource>& sources, Node& node) {
   if (call.composite.version != 1) return false;
   const std::string& name = call.composite.name;
-  if (name == hlo::kLinear) return linear(call, weight, node);
+  if (name == hlo::kLinear) return linear(call, sources, node);
   if (name == hlo::kLayerNorm) return layer_norm(call, node);
   if (name == hlo::kGelu) return gelu(call, node);
   if (name == hlo::kEmbedding) return embedding(call, node);
-  if (name == hlo::kKvWrite) return kv_write(call, node);
-  if (name == hlo::kPagedAttention) return attention(call, node);
+  if (name == hlo::kKvWrite) return kv_write(call, sources, node);
+  if (name == hlo::kPagedAttention) return attention(call, sources, node);
   return false;
 }
 

@@ -3,7 +3,7 @@
 
 namespace ganglion::compiler {
 
-void drop_dead(Graph& graph, const Unit&) {
+void drop_dead(Graph& graph, const Unit& unit) {
   std::vector<bool> needed(graph.nodes.size(), false);
   for (const Value output : graph.outputs) needed[static_cast<std::size_t>(output.node)] = true;
   for (std::size_t i = graph.nodes.size(); i-- > 0;) {
@@ -11,6 +11,7 @@ void drop_dead(Graph& graph, const Unit&) {
     if (node.opcode == hlo::Opcode::kParameter) continue;
     node.dead = !needed[i];
     if (node.dead) continue;
+    for (const auto& callee : node.called) drop_dead(*callee, unit);
     for (const Value operand : node.operands) needed[static_cast<std::size_t>(operand.node)] = true;
   }
 }

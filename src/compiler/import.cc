@@ -79,8 +79,9 @@ class Importer {
  private:
   Value add(Node node) {
     if (++total_ > kMaxNodes) {
-      fail(Code::kResourceExhausted, "[compiler] {}: the module has more than {} instructions when its calls are inlined",
-           graph_.name, kMaxNodes);
+      fail(Code::kResourceExhausted,
+           "[compiler] {}: the module has more than {} instructions when its calls are inlined", graph_.name,
+           kMaxNodes);
     }
     graph_.nodes.push_back(std::move(node));
     return {static_cast<std::int32_t>(graph_.nodes.size()) - 1, 0};
@@ -116,7 +117,7 @@ class Importer {
   Values evaluate(const Instruction& in, const std::vector<Values>& arguments,
                   const std::unordered_map<const Instruction*, Values>& values) {
     if (in.opcode == Opcode::kParameter) return arguments[static_cast<std::size_t>(in.parameter_number)];
-    if (in.opcode == Opcode::kGetTupleElement) return tuple_element(in, values);
+    if (in.opcode == Opcode::kGetTupleElement) return element_of_tuple(in, values);
     if (in.opcode == Opcode::kCustomCall) {
       fail(Code::kUnsupported, "{} {}: custom-call \"{}\" has no CPU kernel", in.place, in.name, in.custom_call_target);
     }
@@ -147,11 +148,12 @@ class Importer {
     return results;
   }
 
-  Values tuple_element(const Instruction& in, const std::unordered_map<const Instruction*, Values>& values) {
+  Values element_of_tuple(const Instruction& in, const std::unordered_map<const Instruction*, Values>& values) {
     const Instruction& tuple = *in.operands[0];
     std::size_t begin = 0;
     std::vector<hlo::Shape> skipped;
-    for (std::int64_t i = 0; i < in.tuple_index; ++i) flatten(tuple.shape.elements[static_cast<std::size_t>(i)], skipped);
+    for (std::int64_t i = 0; i < in.tuple_index; ++i)
+      flatten(tuple.shape.elements[static_cast<std::size_t>(i)], skipped);
     begin = skipped.size();
     std::vector<hlo::Shape> taken;
     flatten(in.shape, taken);
@@ -162,14 +164,23 @@ class Importer {
 
   bool recognised(const Instruction& call, const Values& operands, Node& node) {
     if (call.composite.name.empty() || call.shape.is_tuple || operands.size() != call.operands.size()) return false;
-    std::vector<bool> weight;
-    for (const Value operand : operands) weight.push_back(is_weight(operand));
-    return recognise_composite(call, weight, node);
+    std::vector<OperandSource> sources;
+    for (const Value operand : operands) sources.push_back(source_of(operand));
+    return recognise_composite(call, sources, node);
   }
 
-  bool is_weight(Value value) const {
+  OperandSource source_of(Value value) const {
     const Node& node = graph_.node(value);
-    return graph_.entry && node.opcode == Opcode::kParameter && node.origin->role == hlo::ParameterRole::kWeight;
+    if (!graph_.entry || node.opcode != Opcode::kParameter) return OperandSource::kComputed;
+    switch (node.origin->role) {
+      case hlo::ParameterRole::kInput:
+        return OperandSource::kInput;
+      case hlo::ParameterRole::kWeight:
+        return OperandSource::kWeight;
+      case hlo::ParameterRole::kState:
+        return OperandSource::kState;
+    }
+    return OperandSource::kComputed;
   }
 
   void fill(const Instruction& in, Node& node) {
@@ -190,13 +201,18 @@ class Importer {
           node.called.push_back(shared_callee(*in.called[0]));
         }
         break;
-      case Opcode::kConstant: node.literal = in.literal; break;
-      case Opcode::kSort: node.called.push_back(shared_callee(*in.called[0])); break;
+      case Opcode::kConstant:
+        node.literal = in.literal;
+        break;
+      case Opcode::kSort:
+        node.called.push_back(shared_callee(*in.called[0]));
+        break;
       case Opcode::kWhile:
         node.called.push_back(shared_callee(*in.called[0]));
         node.called.push_back(shared_callee(*in.called[1]));
         break;
-      default: break;
+      default:
+        break;
     }
     if (in.opcode == Opcode::kAllReduce) {
       node.kind = NodeKind::kAllReduce;

@@ -104,7 +104,7 @@ void Lowering::add_ports() {
         if (unit_.size_parameters[s] == parameter_number) program.sizes[s].input = place.index;
       }
       program.inputs.push_back({parameter.shape().dtype, parameter.shape().dims, parameter.results[0].rows,
-                                parameter.origin->name, parameter_number});
+                                parameter.origin->name, parameter_number, true});
     } else if (parameter.origin->role == hlo::ParameterRole::kState) {
       place = {Space::kState, static_cast<std::int32_t>(program.states.size()), 0};
       state_index[parameter_number] = place.index;
@@ -121,12 +121,13 @@ void Lowering::add_ports() {
     if (state_of_output_[i] >= 0) continue;
     const NodeResult& from = graph_.result(graph_.outputs[i]);
     program.results.push_back({from.shape.dtype, from.shape.dims, from.shape.bounded ? from.rows : kAllRows,
-                               fmt::format("result {}", i), static_cast<std::int64_t>(i)});
+                               fmt::format("result {}", i), static_cast<std::int64_t>(i),
+                               graph_.node(graph_.outputs[i]).replicated});
   }
 }
 
-// From an output back to the state it replaces: every update on the way may happen in the state's own memory when nobody
-// reads the older value later.
+// From an output back to the state it replaces: every update on the way may happen in the state's own memory when
+// nobody reads the older value later.
 void Lowering::mark_state_updates() {
   updates_state_.assign(graph_.nodes.size(), false);
   for (std::size_t i = 0; i < graph_.outputs.size(); ++i) {
@@ -153,8 +154,8 @@ void Lowering::mark_direct_results() {
     if (state_of_output_[i] >= 0) continue;
     const Value value = root(graph_.outputs[i]);
     const Node& from = node(value);
-    const bool computed = from.kind != NodeKind::kInstruction ||
-                          (from.opcode != Opcode::kParameter && from.opcode != Opcode::kConstant);
+    const bool computed =
+        from.kind != NodeKind::kInstruction || (from.opcode != Opcode::kParameter && from.opcode != Opcode::kConstant);
     const NodeResult& array = graph_.result(value);
     const bool fits = !array.shape.bounded || array.rows != kAllRows;
     std::int32_t& direct = direct_result_[number(value)];
@@ -182,8 +183,8 @@ Operand Lowering::describe(Value value, const Place& place) const {
 Operand Lowering::weight_operand(Value parameter, const program::WeightForm& form) {
   const std::int64_t parameter_number = node(parameter).origin->parameter_number;
   const int kind = form.packed ? (form.transposed ? 2 : 1) : 0;
-  const auto [found, fresh] = weight_index_.try_emplace({parameter_number, kind},
-                                                        static_cast<std::int32_t>(out_.program.weights.size()));
+  const auto [found, fresh] =
+      weight_index_.try_emplace({parameter_number, kind}, static_cast<std::int32_t>(out_.program.weights.size()));
   if (fresh) {
     program::WeightForm stored = form;
     stored.parameter = parameter_number;
@@ -351,14 +352,22 @@ void Lowering::store_results() {
 void Lowering::lower_node(std::int32_t index) {
   const Node& source = graph_.nodes[static_cast<std::size_t>(index)];
   switch (source.kind) {
-    case NodeKind::kInstruction: return lower_instruction(index);
-    case NodeKind::kElementwise: return lower_elementwise(index);
-    case NodeKind::kMatmul: return lower_matmul(index);
-    case NodeKind::kLayerNorm: return lower_layer_norm(index);
-    case NodeKind::kEmbedding: return lower_embedding(index);
-    case NodeKind::kKvWrite: return lower_kv_write(index);
-    case NodeKind::kAttention: return lower_attention(index);
-    case NodeKind::kAllReduce: return lower_all_reduce(index);
+    case NodeKind::kInstruction:
+      return lower_instruction(index);
+    case NodeKind::kElementwise:
+      return lower_elementwise(index);
+    case NodeKind::kMatmul:
+      return lower_matmul(index);
+    case NodeKind::kLayerNorm:
+      return lower_layer_norm(index);
+    case NodeKind::kEmbedding:
+      return lower_embedding(index);
+    case NodeKind::kKvWrite:
+      return lower_kv_write(index);
+    case NodeKind::kAttention:
+      return lower_attention(index);
+    case NodeKind::kAllReduce:
+      return lower_all_reduce(index);
   }
 }
 
@@ -368,25 +377,46 @@ void Lowering::lower_instruction(std::int32_t index) {
     case Opcode::kParameter:
     case Opcode::kConstant:
     case Opcode::kReshape:
-    case Opcode::kBitcastConvert: return;
-    case Opcode::kIota: emit(source, program::IotaParams{source.origin->dimensions[0]}, {}, {result(index)}); return;
-    case Opcode::kReplicaId: emit(source, program::ReplicaIdParams{}, {}, {result(index)}); return;
-    case Opcode::kBroadcast: return lower_broadcast(index);
-    case Opcode::kTranspose: return lower_transpose(index);
-    case Opcode::kSlice: return lower_slice(index);
-    case Opcode::kReverse: return lower_reverse(index);
-    case Opcode::kConcatenate: return lower_concatenate(index);
-    case Opcode::kPad: return lower_pad(index);
-    case Opcode::kDynamicSlice: return lower_dynamic_slice(index);
-    case Opcode::kDynamicUpdateSlice: return lower_dynamic_update_slice(index);
-    case Opcode::kDot: return lower_dot(index);
-    case Opcode::kReduce: return lower_reduce(index);
-    case Opcode::kGather: return lower_gather(index);
-    case Opcode::kScatter: return lower_scatter(index);
-    case Opcode::kSort: return lower_sort(index);
-    case Opcode::kWhile: return lower_while(index);
-    case Opcode::kAllGather: return lower_all_gather(index);
-    default: break;
+    case Opcode::kBitcastConvert:
+      return;
+    case Opcode::kIota:
+      emit(source, program::IotaParams{source.origin->dimensions[0]}, {}, {result(index)});
+      return;
+    case Opcode::kReplicaId:
+      emit(source, program::ReplicaIdParams{}, {}, {result(index)});
+      return;
+    case Opcode::kBroadcast:
+      return lower_broadcast(index);
+    case Opcode::kTranspose:
+      return lower_transpose(index);
+    case Opcode::kSlice:
+      return lower_slice(index);
+    case Opcode::kReverse:
+      return lower_reverse(index);
+    case Opcode::kConcatenate:
+      return lower_concatenate(index);
+    case Opcode::kPad:
+      return lower_pad(index);
+    case Opcode::kDynamicSlice:
+      return lower_dynamic_slice(index);
+    case Opcode::kDynamicUpdateSlice:
+      return lower_dynamic_update_slice(index);
+    case Opcode::kDot:
+      return lower_dot(index);
+    case Opcode::kReduce:
+      return lower_reduce(index);
+    case Opcode::kGather:
+      return lower_gather(index);
+    case Opcode::kScatter:
+      return lower_scatter(index);
+    case Opcode::kSort:
+      return lower_sort(index);
+    case Opcode::kWhile:
+      return lower_while(index);
+    case Opcode::kAllGather:
+      return lower_all_gather(index);
+    default:
+      break;
   }
   fail(Code::kUnsupported, "{} {}: {} has no CPU step", source.origin->place, source.origin->name,
        hlo::opcode_name(source.opcode));

@@ -12,7 +12,7 @@ using program::Operand;
 namespace {
 
 kernels::Storage storage_of(DType dtype) {
-  return dtype == DType::kF16   ? kernels::Storage::kF16
+  return dtype == DType::kF16    ? kernels::Storage::kF16
          : dtype == DType::kBF16 ? kernels::Storage::kBF16
                                  : kernels::Storage::kF32;
 }
@@ -55,8 +55,12 @@ void Lowering::lower_kv_write(std::int32_t index) {
   const Node& source = graph_.nodes[static_cast<std::size_t>(index)];
   const Operand rows = operand(source.operands[1]);
   const Operand slots = operand(source.operands[2]);
+  const auto& params = std::get<program::KvWriteParams>(source.params);
+  const program::SlotCheck check{slots.index, params.blocks * params.block_size};
+  auto& checks = out_.program.slot_checks;
+  if (std::find(checks.begin(), checks.end(), check) == checks.end()) checks.push_back(check);
   const Operand to = result_updating(index);
-  emit(source, source.params, {rows, slots}, {to});
+  emit(source, params, {rows, slots}, {to});
 }
 
 void Lowering::lower_attention(std::int32_t index) {
@@ -65,6 +69,10 @@ void Lowering::lower_attention(std::int32_t index) {
   need_scratch(table_.attention_scratch(params.head_dim, params.block_size) * 4);
   std::vector<Operand> operands;
   for (const Value value : source.operands) operands.push_back(operand(value));
+  const program::AttentionCheck check{operands[3].index, operands[4].index, operands[5].index, params.sequences,
+                                      params.max_blocks, params.blocks,     params.block_size};
+  auto& checks = out_.program.attention_checks;
+  if (std::find(checks.begin(), checks.end(), check) == checks.end()) checks.push_back(check);
   emit(source, params, std::move(operands), {result(index)});
 }
 

@@ -23,8 +23,10 @@ std::int64_t group_size(const Node& node, int ranks) {
   for (const auto& group : groups) {
     for (const std::int64_t rank : group) {
       if (rank < 0 || rank >= ranks || seen[static_cast<std::size_t>(rank)] || group.size() != groups[0].size()) {
-        fail(Code::kInvalidArgument, "{} {}: replica_groups do not split {} ranks in equal groups (rank {}); compile "
-             "with the number of ranks the module was written for", node.origin->place, node.origin->name, ranks, rank);
+        fail(Code::kInvalidArgument,
+             "{} {}: replica_groups do not split {} ranks in equal groups (rank {}); compile "
+             "with the number of ranks the module was written for",
+             node.origin->place, node.origin->name, ranks, rank);
       }
       seen[static_cast<std::size_t>(rank)] = true;
     }
@@ -41,8 +43,10 @@ void check_all_gather(const Graph& graph, const Node& node, std::int64_t size) {
   const std::int64_t part = graph.shape(node.operands[0]).dims[dimension];
   const std::int64_t whole = node.shape().dims[dimension];
   if (part * size != whole) {
-    fail(Code::kInvalidArgument, "{} {}: all-gather of {} to {} elements is written for {} ranks, the module is "
-         "compiled for groups of {}", node.origin->place, node.origin->name, part, whole, part == 0 ? 0 : whole / part, size);
+    fail(Code::kInvalidArgument,
+         "{} {}: all-gather of {} to {} elements is written for {} ranks, the module is "
+         "compiled for groups of {}",
+         node.origin->place, node.origin->name, part, whole, part == 0 ? 0 : whole / part, size);
   }
 }
 
@@ -59,16 +63,20 @@ bool is_identity(const Graph& graph, const Node& node, const Unit& unit) {
   if (node.kind != NodeKind::kInstruction) return false;
   switch (node.opcode) {
     case Opcode::kReshape:
-    case Opcode::kBitcastConvert: return same;
+    case Opcode::kBitcastConvert:
+      return same;
     case Opcode::kBroadcast:
-    case Opcode::kTranspose: return same && counts_up(node.origin->dimensions);
-    case Opcode::kConcatenate: return same && node.operands.size() == 1;
+    case Opcode::kTranspose:
+      return same && counts_up(node.origin->dimensions);
+    case Opcode::kConcatenate:
+      return same && node.operands.size() == 1;
     case Opcode::kAllGather: {
       const std::int64_t size = group_size(node, unit.ranks);
       check_all_gather(graph, node, size);
       return size == 1;
     }
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -79,6 +87,7 @@ void simplify(Graph& graph, const Unit& unit) {
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     Node& node = graph.nodes[i];
     if (node.dead) continue;
+    for (const auto& callee : node.called) simplify(*callee, unit);
     if (is_identity(graph, node, unit)) {
       replacements.set(static_cast<std::int32_t>(i), node.operands[0]);
       node.dead = true;

@@ -6,21 +6,59 @@ namespace ganglion::program {
 namespace {
 
 constexpr std::string_view kElementOpNames[] = {
-    "negate",      "abs",          "exponential", "log",     "sqrt",       "rsqrt",      "tanh",
-    "erf",         "logistic",     "sign",        "sine",    "cosine",     "floor",      "round-nearest-even",
-    "not",         "relu",         "gelu-erf",    "gelu-tanh", "add",      "subtract",   "multiply",
-    "divide",      "maximum",      "minimum",     "power",   "remainder",  "and",        "or",
-    "xor",         "shift-left",   "shift-right-logical", "equal", "not-equal", "greater-equal", "greater",
-    "less-equal",  "less",         "select",      "clamp",   "convert",
+    "negate",
+    "abs",
+    "exponential",
+    "log",
+    "sqrt",
+    "rsqrt",
+    "tanh",
+    "erf",
+    "logistic",
+    "sign",
+    "sine",
+    "cosine",
+    "floor",
+    "round-nearest-even",
+    "not",
+    "relu",
+    "gelu-erf",
+    "gelu-tanh",
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "maximum",
+    "minimum",
+    "power",
+    "remainder",
+    "and",
+    "or",
+    "xor",
+    "shift-left",
+    "shift-right-logical",
+    "equal",
+    "not-equal",
+    "greater-equal",
+    "greater",
+    "less-equal",
+    "less",
+    "select",
+    "clamp",
+    "convert",
 };
 static_assert(std::size(kElementOpNames) == static_cast<std::size_t>(ElementOp::kConvert) + 1);
 
 std::string_view activation_name(Activation activation) {
   switch (activation) {
-    case Activation::kRelu: return " relu";
-    case Activation::kGeluErf: return " gelu-erf";
-    case Activation::kGeluTanh: return " gelu-tanh";
-    case Activation::kNone: break;
+    case Activation::kRelu:
+      return " relu";
+    case Activation::kGeluErf:
+      return " gelu-erf";
+    case Activation::kGeluTanh:
+      return " gelu-tanh";
+    case Activation::kNone:
+      break;
   }
   return "";
 }
@@ -33,36 +71,47 @@ std::string array_text(const Operand& operand) {
 
 std::string place_text(const Operand& operand) {
   switch (operand.space) {
-    case Space::kArena: return fmt::format("arena+{}", operand.offset);
-    case Space::kShared: return fmt::format("shared+{}", operand.offset);
-    case Space::kConstant: return fmt::format("constant+{}", operand.offset);
-    case Space::kWeight: return fmt::format("weight.{}", operand.index);
-    case Space::kState: return fmt::format("state.{}", operand.index);
-    case Space::kInput: return fmt::format("input.{}", operand.index);
-    case Space::kResult: return fmt::format("result.{}", operand.index);
+    case Space::kArena:
+      return fmt::format("arena+{}", operand.offset);
+    case Space::kShared:
+      return fmt::format("shared+{}", operand.offset);
+    case Space::kConstant:
+      return fmt::format("constant+{}", operand.offset);
+    case Space::kWeight:
+      return fmt::format("weight.{}", operand.index);
+    case Space::kState:
+      return fmt::format("state.{}", operand.index);
+    case Space::kInput:
+      return fmt::format("input.{}", operand.index);
+    case Space::kResult:
+      return fmt::format("result.{}", operand.index);
   }
   return "?";
 }
 
 struct Describe {
   const Step& step;
+  std::string_view isa;
 
+  std::string kernel(DType storage) const {
+    return isa.empty() ? std::string(dtype_name(storage)) : fmt::format("{} {}", dtype_name(storage), isa);
+  }
   std::string result() const { return step.results.empty() ? "" : array_text(step.results[0]); }
   std::string operator()(const MatmulParams& p) const {
-    return fmt::format("matmul {} {}x[{},{}]{}{}{}", dtype_name(p.storage), array_text(step.operands[0]), p.n, p.k,
+    return fmt::format("matmul {} {}x[{},{}]{}{}{}", kernel(p.storage), array_text(step.operands[0]), p.n, p.k,
                        p.has_bias ? " bias" : "", activation_name(p.activation), p.has_residual ? " residual" : "");
   }
-  std::string operator()(const LayerNormParams&) const { return "layer_norm " + result(); }
+  std::string operator()(const LayerNormParams&) const { return "layer_norm " + kernel(DType::kF32) + " " + result(); }
   std::string operator()(const EmbeddingParams& p) const {
-    return fmt::format("embedding {} [{},{}] {}", dtype_name(step.operands[0].dtype), p.rows, p.cols, result());
+    return fmt::format("embedding {} [{},{}] {}", kernel(step.operands[0].dtype), p.rows, p.cols, result());
   }
   std::string operator()(const KvWriteParams& p) const {
     return fmt::format("kv_write {} {} heads {} head_dim {} rows {}", p.transposed ? "key" : "value",
-                       dtype_name(step.results[0].dtype), p.kv_heads, p.head_dim, array_text(step.operands[0]));
+                       kernel(step.results[0].dtype), p.kv_heads, p.head_dim, array_text(step.operands[0]));
   }
   std::string operator()(const AttentionParams& p) const {
-    return fmt::format("attention {} heads {}/{} head_dim {} {}", dtype_name(step.operands[1].dtype), p.heads,
-                       p.kv_heads, p.head_dim, result());
+    return fmt::format("attention {} heads {}/{} head_dim {} {}", kernel(step.operands[1].dtype), p.heads, p.kv_heads,
+                       p.head_dim, result());
   }
   std::string operator()(const ElementwiseParams& p) const {
     std::string text = "elementwise";
@@ -108,12 +157,12 @@ std::int64_t operand_bytes(const std::vector<Operand>& operands) {
 
 std::string_view element_op_name(ElementOp op) noexcept { return kElementOpNames[static_cast<std::size_t>(op)]; }
 
-std::string describe(const Step& step) { return std::visit(Describe{step}, step.params); }
+std::string describe(const Step& step, std::string_view isa) { return std::visit(Describe{step, isa}, step.params); }
 
 std::string dump(const Program& program) {
-  std::string text = fmt::format("program {}: {} steps, arena {} bytes per rank, {} shared, {} of constants\n",
-                                 program.name, program.steps.size(), program.arena_bytes, program.shared_arena_bytes,
-                                 program.constants.size());
+  std::string text =
+      fmt::format("program {}: {} steps, arena {} bytes per rank, {} shared, {} of constants\n", program.name,
+                  program.steps.size(), program.arena_bytes, program.shared_arena_bytes, program.constants.size());
   for (std::size_t i = 0; i < program.steps.size(); ++i) {
     const Step& step = program.steps[i];
     text += fmt::format("{}{:4} {:<60}", step.barrier ? "-" : " ", i, describe(step));

@@ -1,5 +1,5 @@
-// What the compiler writes and the CPU runtime reads: a flat list of steps over buffers whose places are already decided.
-// Plain data: nothing here runs, owns memory of the size of weights, or knows the graph it came from.
+// What the compiler writes and the CPU runtime reads: a flat list of steps over buffers whose places are already
+// decided. Plain data: nothing here runs, owns memory of the size of weights, or knows the graph it came from.
 //
 // Memory. Every rank has an *arena* of its own; what is equal on all ranks lies in one *shared arena* and is computed
 // once. Rows. A bounded buffer is sized at its bound; how many rows are real is the value of a size input, read before
@@ -44,11 +44,46 @@ struct Operand {
 
 // The elementwise operations; float types are computed in f32 and rounded after every operation.
 enum class ElementOp : std::uint8_t {
-  kNegate, kAbs, kExponential, kLog, kSqrt, kRsqrt, kTanh, kErf, kLogistic, kSign, kSine, kCosine, kFloor, kRoundNearestEven, kNot,
-  kRelu, kGeluErf, kGeluTanh,
-  kAdd, kSubtract, kMultiply, kDivide, kMaximum, kMinimum, kPower, kRemainder, kAnd, kOr, kXor, kShiftLeft, kShiftRightLogical,
-  kEqual, kNotEqual, kGreaterEqual, kGreater, kLessEqual, kLess,
-  kSelect, kClamp, kConvert,
+  kNegate,
+  kAbs,
+  kExponential,
+  kLog,
+  kSqrt,
+  kRsqrt,
+  kTanh,
+  kErf,
+  kLogistic,
+  kSign,
+  kSine,
+  kCosine,
+  kFloor,
+  kRoundNearestEven,
+  kNot,
+  kRelu,
+  kGeluErf,
+  kGeluTanh,
+  kAdd,
+  kSubtract,
+  kMultiply,
+  kDivide,
+  kMaximum,
+  kMinimum,
+  kPower,
+  kRemainder,
+  kAnd,
+  kOr,
+  kXor,
+  kShiftLeft,
+  kShiftRightLogical,
+  kEqual,
+  kNotEqual,
+  kGreaterEqual,
+  kGreater,
+  kLessEqual,
+  kLess,
+  kSelect,
+  kClamp,
+  kConvert,
 };
 std::string_view element_op_name(ElementOp op) noexcept;
 
@@ -171,9 +206,10 @@ struct AllGatherParams {
 };
 struct ReplicaIdParams {};
 
-using Params = std::variant<MatmulParams, LayerNormParams, EmbeddingParams, KvWriteParams, AttentionParams,
-                            ElementwiseParams, MoveParams, FillParams, IotaParams, DotParams, ReduceParams, GatherParams,
-                            ScatterParams, SortParams, WhileParams, AllReduceParams, AllGatherParams, ReplicaIdParams>;
+using Params =
+    std::variant<MatmulParams, LayerNormParams, EmbeddingParams, KvWriteParams, AttentionParams, ElementwiseParams,
+                 MoveParams, FillParams, IotaParams, DotParams, ReduceParams, GatherParams, ScatterParams, SortParams,
+                 WhileParams, AllReduceParams, AllGatherParams, ReplicaIdParams>;
 
 struct Program;
 
@@ -181,10 +217,10 @@ struct Step {
   Params params;
   std::vector<Operand> operands;
   std::vector<Operand> results;
-  bool per_rank = false;  // false: once for all ranks
-  bool barrier = false;   // threads meet before it
-  std::string name;       // the instruction's
-  std::string place;      // the model's line of thought
+  bool per_rank = false;                               // false: once for all ranks
+  bool barrier = false;                                // threads meet before it
+  std::string name;                                    // the instruction's
+  std::string place;                                   // the model's line of thought
   std::vector<std::shared_ptr<const Program>> called;  // shared: equal layers have equal computations
 };
 
@@ -194,8 +230,8 @@ struct WeightForm {
   bool packed = false;      // panels of an [n, k] matrix; else plain, dense, in the parameter's dtype
   bool transposed = false;  // the parameter is [k, n]
   std::int64_t n = 0, k = 0;
-  std::int64_t bytes = 0;   // of one rank
-  bool sharded = false;     // each rank has its own
+  std::int64_t bytes = 0;  // of one rank
+  bool sharded = false;    // each rank has its own
 };
 
 struct StateSlot {
@@ -216,6 +252,19 @@ struct Port {
   std::int32_t rows = kAllRows;
   std::string name;
   std::int64_t number = 0;  // input: parameter number; result: output index
+  bool replicated = true;   // result: written once for all ranks
+};
+
+// What the kernels of the paged cache trust: checked by the runtime before every run. All are inputs' numbers.
+struct SlotCheck {
+  std::int32_t slots = 0;
+  std::int64_t limit = 0;  // slots are below it
+  bool operator==(const SlotCheck&) const = default;
+};
+struct AttentionCheck {
+  std::int32_t block_table = 0, sequence = 0, position = 0;
+  std::int64_t sequences = 0, max_blocks = 0, blocks = 0, block_size = 0;
+  bool operator==(const AttentionCheck&) const = default;
 };
 
 struct Program {
@@ -225,6 +274,8 @@ struct Program {
   std::vector<WeightForm> weights;
   std::vector<StateSlot> states;
   std::vector<SizeSlot> sizes;
+  std::vector<SlotCheck> slot_checks;
+  std::vector<AttentionCheck> attention_checks;
   std::vector<std::byte> constants;
   std::int64_t arena_bytes = 0;         // per rank
   std::int64_t shared_arena_bytes = 0;  // once
@@ -234,8 +285,8 @@ struct Program {
   std::int64_t program_bytes() const;
 };
 
-// "matmul f16 [512,2048]x[8192,2048]": what the step does, without where.
-std::string describe(const Step& step);
+// "matmul f16 avx2 [512,2048]x[8192,2048]": what the step does, without where; the kernel table's name when given.
+std::string describe(const Step& step, std::string_view isa = {});
 // The whole program as text: buffers, then one line per step.
 std::string dump(const Program& program);
 

@@ -1,0 +1,73 @@
+// The CPU backend's executable: a program, the weights and states of all ranks, the arenas, and the frames that point
+// into them. The face is runtime/executable.h.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "program/program.h"
+#include "runtime/cpu/execute.h"
+#include "runtime/executable.h"
+
+namespace ganglion::runtime::cpu {
+
+class CpuExecutable : public Executable {
+ public:
+  CpuExecutable(std::unique_ptr<const hlo::Module> module, const CompileOptions& options);
+
+  Footprint footprint() const override;
+  void load_weight(std::int64_t parameter, std::span<const std::shared_ptr<const TensorSource>> per_rank) override;
+  void run(std::span<const std::vector<TensorView>> inputs, std::span<std::vector<MutableTensorView>> results) override;
+  TensorView state(std::int64_t parameter, int rank) const override;
+  void profile(bool on) override;
+  std::vector<StepTime> step_times() const override;
+  std::vector<std::string> describe_steps() const override;
+
+  const program::Program& program() const { return plain_.program; }
+
+ private:
+  // A program with the memory it runs in. There is a second one only when the ranks get different inputs.
+  struct Plan {
+    program::Program program;
+    Buffer shared;
+    std::vector<Buffer> arenas, scratches, bounded_inputs;  // by rank, thread, input
+    std::vector<std::vector<const std::byte*>> inputs;      // by rank
+    std::vector<std::vector<std::byte*>> results;           // by rank
+    std::vector<Frame> frames;
+    std::vector<std::int64_t> rows;
+    bool allocated = false;
+  };
+
+  void allocate_weights();
+  void allocate(Plan& plan);
+  Plan& plan_for(std::size_t lists);
+  void bind_inputs(Plan& plan, std::span<const std::vector<TensorView>> inputs);
+  void bind_results(Plan& plan, std::span<std::vector<MutableTensorView>> results);
+  int weight_copies(const program::WeightForm& form) const { return form.sharded ? ranks_ : 1; }
+
+  std::unique_ptr<const hlo::Module> module_;
+  std::vector<hlo::Instruction*> parameters_;
+  const kernels::Table* table_;
+  int ranks_;
+  ThreadPool* pool_;
+  std::unique_ptr<ThreadPool> own_pool_;  // of one thread, when none was given
+  Plan plain_, per_rank_;
+  std::vector<std::vector<Buffer>> weights_;              // by form, by rank (one when shared)
+  std::vector<std::vector<Buffer>> states_;               // by state, by rank
+  std::vector<std::vector<std::byte*>> weight_pointers_;  // by rank, by form
+  std::vector<std::vector<std::byte*>> state_pointers_;   // by rank, by state
+  std::vector<bool> loaded_;                              // by parameter
+  bool allocated_ = false;
+  bool profiling_ = false;
+  std::vector<double> step_seconds_;
+  std::int64_t profiled_runs_ = 0;
+};
+
+// Checks what the kernels of the paged cache trust, of the inputs of one rank. kInvalidArgument.
+void check_cache_indices(const program::Program& program, const Frame& frame);
+
+// Fills one stored form of a weight from its source, in parallel on the pool.
+void load_form(const program::WeightForm& form, DType dtype, const TensorSource& source, const kernels::Table& table,
+               ThreadPool& pool, std::byte* to);
+
+}  // namespace ganglion::runtime::cpu

@@ -1,0 +1,132 @@
+#include <algorithm>
+
+#include "runtime/cpu/steps.h"
+
+namespace ganglion::runtime::cpu {
+namespace {
+
+std::size_t storage_index(DType dtype) {
+  const auto storage = dtype == DType::kF16    ? kernels::Storage::kF16
+                       : dtype == DType::kBF16 ? kernels::Storage::kBF16
+                                               : kernels::Storage::kF32;
+  return static_cast<std::size_t>(storage);
+}
+
+}  // namespace
+
+void run_step(const program::MatmulParams& params, const StepContext& context) {
+  const program::Step& step = context.step;
+  const kernels::Table& table = *context.team.table;
+  const std::int64_t width = table.panel_width;
+  const std::int64_t panels = (params.n + width - 1) / width;
+  const std::int64_t rows = context.frames[0].rows_of(step.operands[0].rows, step.operands[0].dims[0]);
+  if (rows == 0) return;
+  for_share(context, panels, width * params.k * std::max<std::int64_t>(rows, 2), 1,
+            [&](const Frame& frame, std::int64_t begin, std::int64_t end) {
+              kernels::MatmulArgs args;
+              args.x = frame.as<const float>(step.operands[0]);
+              args.panels = frame.at(step.operands[1]);
+              std::size_t next = 2;
+              if (params.has_bias) args.bias = frame.as<const float>(step.operands[next++]);
+              if (params.has_residual) args.residual = frame.as<const float>(step.operands[next]);
+              args.out = frame.as<float>(step.results[0]);
+              args.rows = rows;
+              args.k = params.k;
+              args.n = params.n;
+              args.n_begin = begin * width;
+              args.n_end = std::min(end * width, params.n);
+              args.x_stride = params.k;
+              args.out_stride = params.n;
+              args.activation = static_cast<kernels::Activation>(params.activation);
+              table.matmul[storage_index(params.storage)](args);
+            });
+}
+
+void run_step(const program::LayerNormParams& params, const StepContext& context) {
+  const program::Step& step = context.step;
+  const std::int64_t rows = context.frames[0].rows_of(step.operands[0].rows, step.operands[0].dims[0]);
+  for_share(context, rows, params.cols * 4, 1, [&](const Frame& frame, std::int64_t begin, std::int64_t end) {
+    kernels::LayerNormArgs args;
+    args.x = frame.as<const float>(step.operands[0]) + begin * params.cols;
+    args.weight = frame.as<const float>(step.operands[1]);
+    args.bias = frame.as<const float>(step.operands[2]);
+    args.out = frame.as<float>(step.results[0]) + begin * params.cols;
+    args.rows = end - begin;
+    args.cols = params.cols;
+    args.epsilon = params.epsilon;
+    context.team.table->layer_norm(args);
+  });
+}
+
+void run_step(const program::EmbeddingParams& params, const StepContext& context) {
+  const program::Step& step = context.step;
+  const auto gather = context.team.table->gather_rows[storage_index(step.operands[0].dtype)];
+  const std::int64_t count = context.frames[0].rows_of(step.operands[1].rows, step.operands[1].dims[0]);
+  for_share(context, count, params.cols * 4, 1, [&](const Frame& frame, std::int64_t begin, std::int64_t end) {
+    gather(frame.at(step.operands[0]), frame.as<const std::int32_t>(step.operands[1]) + begin,
+           frame.as<float>(step.results[0]) + begin * params.cols, end - begin, params.rows, params.cols);
+  });
+}
+
+// Tokens are split, never heads: two tokens of one step never have one slot.
+void run_step(const program::KvWriteParams& params, const StepContext& context) {
+  const program::Step& step = context.step;
+  const std::int64_t cols = params.kv_heads * params.head_dim;
+  const std::int64_t tokens = context.frames[0].rows_of(step.operands[0].rows, step.operands[0].dims[0]);
+  for_share(context, tokens, cols * 4, 1, [&](const Frame& frame, std::int64_t begin, std::int64_t end) {
+    kernels::KvWriteArgs args;
+    args.rows = frame.as<const float>(step.operands[0]);
+    args.cache = frame.at(step.results[0]);
+    args.slot = frame.as<const std::int32_t>(step.operands[1]);
+    args.token_begin = begin;
+    args.token_end = end;
+    args.kv_heads = params.kv_heads;
+    args.head_dim = params.head_dim;
+    args.block_size = params.block_size;
+    args.row_stride = cols;
+    args.transposed = params.transposed;
+    context.team.table->kv_write[storage_index(step.results[0].dtype)](args);
+  });
+}
+
+// Units are (cached head, token): tokens that share a cached head stay together, so that its cache is read once.
+void run_step(const program::AttentionParams& params, const StepContext& context) {
+  const program::Step& step = context.step;
+  const std::int64_t group = params.heads / params.kv_heads;
+  const std::int64_t tokens = context.frames[0].rows_of(step.operands[0].rows, step.operands[0].dims[0]);
+  if (tokens == 0) return;
+  const std::int32_t* position = context.frames[0].as<const std::int32_t>(step.operands[5]);
+  const std::int64_t last = position[tokens - 1];
+  const std::int64_t cost = std::max<std::int64_t>(1, last) * params.head_dim * group * 2;
+  const auto attention = context.team.table->attention[storage_index(step.operands[1].dtype)];
+  for_share(context, params.kv_heads * tokens, cost, 1, [&](const Frame& frame, std::int64_t begin, std::int64_t end) {
+    kernels::AttentionArgs args;
+    args.q = frame.as<const float>(step.operands[0]);
+    args.out = frame.as<float>(step.results[0]);
+    args.k_cache = frame.at(step.operands[1]);
+    args.v_cache = frame.at(step.operands[2]);
+    args.block_table = frame.as<const std::int32_t>(step.operands[3]);
+    args.sequence = frame.as<const std::int32_t>(step.operands[4]);
+    args.position = frame.as<const std::int32_t>(step.operands[5]);
+    args.scratch = reinterpret_cast<float*>(context.team.scratch);
+    args.heads = params.heads;
+    args.kv_heads = params.kv_heads;
+    args.head_dim = params.head_dim;
+    args.block_size = params.block_size;
+    args.max_blocks = params.max_blocks;
+    args.q_stride = args.out_stride = params.heads * params.head_dim;
+    args.scale = params.scale;
+    while (begin < end) {
+      const std::int64_t head = begin / tokens;
+      const std::int64_t until = std::min(end, (head + 1) * tokens);
+      args.token_begin = begin - head * tokens;
+      args.token_end = until - head * tokens;
+      args.head_begin = head * group;
+      args.head_end = (head + 1) * group;
+      attention(args);
+      begin = until;
+    }
+  });
+}
+
+}  // namespace ganglion::runtime::cpu
