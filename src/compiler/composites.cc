@@ -78,9 +78,8 @@ bool embedding(const hlo::Instruction& call, Node& node) {
   const auto& in = call.operands;
   if (in.size() != 2) return false;
   const Shape& table = in[0]->shape;
-  if (table.rank() != 2 || table.bounded || !is_storage(table.dtype) || table.dims[0] < 1 ||
-      !is_array(in[1]->shape, DType::kS32, 1) || !is_array(call.shape, DType::kF32, 2) ||
-      call.shape.dims != Dims{in[1]->shape.dims[0], table.dims[1]}) {
+  if (table.rank() != 2 || !is_storage(table.dtype) || table.dims[0] < 1 || !is_array(in[1]->shape, DType::kS32, 1) ||
+      !is_array(call.shape, DType::kF32, 2) || call.shape.dims != Dims{in[1]->shape.dims[0], table.dims[1]}) {
     return false;
   }
   node.kind = NodeKind::kEmbedding;

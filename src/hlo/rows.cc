@@ -1,5 +1,8 @@
 #include "hlo/rows.h"
 
+#include <unordered_set>
+#include <vector>
+
 #include "base/error.h"
 #include "hlo/shape_inference.h"
 
@@ -8,12 +11,36 @@ namespace {
 
 using Sizes = std::unordered_map<const Instruction*, std::int64_t>;
 
-// Row by row operations: all bounded operands share the result's rows. Gather, dot and the like take theirs from one
-// operand; what they read from the others has been refused or is exact.
-bool rows_of_operand_are_rows_of_result(const Instruction& user, std::size_t operand) {
-  if (user.opcode == Opcode::kGather) return operand == 1;
-  return true;
-}
+// Row by row operations: all bounded operands share the result's rows. Gather takes its rows from its indices; of a
+// call the operands count that its computation passes on to its root.
+class RowOperands {
+ public:
+  bool reach_result(const Instruction& user, std::size_t operand) {
+    if (user.opcode == Opcode::kGather) return operand == 1;
+    if (user.opcode == Opcode::kCall && user.called.size() == 1) return of_callee(*user.called[0])[operand];
+    return true;
+  }
+
+ private:
+  // By parameter: whether its rows are the root's. Calls nest no deeper than the verifier lets them.
+  const std::vector<bool>& of_callee(const Computation& callee) {
+    const auto known = callees_.find(&callee);
+    if (known != callees_.end()) return known->second;
+    std::unordered_set<const Instruction*> counts = {callee.root};
+    for (auto at = callee.instructions.rbegin(); at != callee.instructions.rend(); ++at) {
+      const Instruction& user = **at;
+      if (!counts.contains(&user)) continue;
+      for (std::size_t i = 0; i < user.operands.size(); ++i) {
+        if (user.operands[i]->shape.bounded && reach_result(user, i)) counts.insert(user.operands[i]);
+      }
+    }
+    std::vector<bool> reached;
+    for (const Instruction* parameter : callee.parameters()) reached.push_back(counts.contains(parameter));
+    return callees_.emplace(&callee, std::move(reached)).first->second;
+  }
+
+  std::unordered_map<const Computation*, std::vector<bool>> callees_;
+};
 
 void settle(Sizes& sizes, const Instruction& value, std::int64_t size, const Instruction& cause) {
   const auto [at, is_new] = sizes.emplace(&value, size);
@@ -27,6 +54,7 @@ void settle(Sizes& sizes, const Instruction& value, std::int64_t size, const Ins
 
 std::unordered_map<const Instruction*, std::int64_t> row_sizes(const Module& module) {
   Sizes sizes;
+  RowOperands rows;
   const auto parameters = module.entry->parameters();
   for (const RowBinding& binding : module.row_bindings) {
     sizes.emplace(parameters[static_cast<std::size_t>(binding.parameter)], binding.size);
@@ -37,7 +65,7 @@ std::unordered_map<const Instruction*, std::int64_t> row_sizes(const Module& mod
       const Instruction* operand = instruction->operands[i];
       const auto known = sizes.find(operand);
       if (known == sizes.end() || !instruction->shape.bounded) continue;
-      if (rows_of_operand_are_rows_of_result(*instruction, i)) settle(sizes, *instruction, known->second, *instruction);
+      if (rows.reach_result(*instruction, i)) settle(sizes, *instruction, known->second, *instruction);
     }
   }
   // Backwards: an iota or a broadcast has the rows of its users.
@@ -46,7 +74,7 @@ std::unordered_map<const Instruction*, std::int64_t> row_sizes(const Module& mod
     const auto known = sizes.find(&user);
     if (known == sizes.end()) continue;
     for (std::size_t i = 0; i < user.operands.size(); ++i) {
-      if (user.operands[i]->shape.bounded && rows_of_operand_are_rows_of_result(user, i)) {
+      if (user.operands[i]->shape.bounded && rows.reach_result(user, i)) {
         settle(sizes, *user.operands[i], known->second, user);
       }
     }

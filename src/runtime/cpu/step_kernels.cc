@@ -62,9 +62,11 @@ void run_step(const program::EmbeddingParams& params, const StepContext& context
   const program::Step& step = context.step;
   const auto gather = context.team.table->gather_rows[storage_index(step.operands[0].dtype)];
   const std::int64_t count = context.frames[0].rows_of(step.operands[1].rows, step.operands[1].dims[0]);
+  const std::int64_t rows = context.frames[0].rows_of(step.operands[0].rows, params.rows);
+  if (rows == 0) return;
   for_share(context, count, params.cols * 4, 1, [&](const Frame& frame, std::int64_t begin, std::int64_t end) {
     gather(frame.at(step.operands[0]), frame.as<const std::int32_t>(step.operands[1]) + begin,
-           frame.as<float>(step.results[0]) + begin * params.cols, end - begin, params.rows, params.cols);
+           frame.as<float>(step.results[0]) + begin * params.cols, end - begin, rows, params.cols);
   });
 }
 
