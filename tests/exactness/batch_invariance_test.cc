@@ -3,12 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <ostream>
 
 #include "base/thread_pool.h"
 #include "engine/model.h"
-#include "golden.h"
 #include "kernels/table.h"
-#include "runner.h"
+#include "tests/exactness/golden.h"
+#include "tests/exactness/runner.h"
 
 namespace ganglion::exactness {
 namespace {
@@ -19,6 +20,7 @@ struct Case {
   std::string dtype;
   std::string isa;
 };
+void PrintTo(const Case& which, std::ostream* out) { *out << which.isa << " " << which.dtype; }
 
 std::vector<Case> cases() {
   std::vector<Case> out;

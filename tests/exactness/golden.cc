@@ -1,4 +1,4 @@
-#include "golden.h"
+#include "tests/exactness/golden.h"
 
 #include <memory>
 #include <nlohmann/json.hpp>

@@ -5,8 +5,8 @@
 #include <cmath>
 
 #include "base/thread_pool.h"
-#include "golden.h"
-#include "runner.h"
+#include "tests/exactness/golden.h"
+#include "tests/exactness/runner.h"
 
 namespace ganglion::exactness {
 namespace {

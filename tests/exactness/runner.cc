@@ -1,4 +1,4 @@
-#include "runner.h"
+#include "tests/exactness/runner.h"
 
 #include <condition_variable>
 #include <mutex>
