@@ -15,14 +15,14 @@ StepInputs::StepInputs(const models::StepSize& size)
     : size_(size), block_table_(static_cast<std::size_t>(size.sequences * size.max_blocks), 0) {
   for (auto* rows : {&token_ids_, &position_, &sequence_, &slot_}) rows->resize(static_cast<std::size_t>(size.tokens));
   logit_rows_.resize(static_cast<std::size_t>(size.logit_rows));
-  views_ = {view_of(token_ids_.data(), {0}),
+  views_ = {view_of(&token_count_, {}),
+            view_of(&logit_count_, {}),
+            view_of(token_ids_.data(), {0}),
             view_of(position_.data(), {0}),
             view_of(sequence_.data(), {0}),
             view_of(slot_.data(), {0}),
             view_of(block_table_.data(), {size.sequences, size.max_blocks}),
-            view_of(logit_rows_.data(), {0}),
-            view_of(&token_count_, {}),
-            view_of(&logit_count_, {})};
+            view_of(logit_rows_.data(), {0})};
 }
 
 void StepInputs::fill(const std::vector<Chunk>& chunks) {
@@ -43,8 +43,8 @@ void StepInputs::fill(const std::vector<Chunk>& chunks) {
   }
   token_count_ = static_cast<std::int32_t>(at);
   logit_count_ = static_cast<std::int32_t>(rows);
-  for (std::size_t i = 0; i < 4; ++i) views_[i].dims[0] = token_count_;
-  views_[5].dims[0] = logit_count_;
+  for (std::size_t i = 2; i < 6; ++i) views_[i].dims[0] = token_count_;
+  views_[7].dims[0] = logit_count_;
 }
 
 }  // namespace ganglion::engine
