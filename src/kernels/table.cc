@@ -4,8 +4,24 @@
 
 namespace ganglion::kernels {
 
+namespace {
+
+// The compiler's run-time check: the CPU's feature bits, and that the system saves the registers.
+bool runs_avx2() noexcept {
+  return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 &&
+         __builtin_cpu_supports("f16c") != 0;
+}
+bool runs_avx512() noexcept {
+  return runs_avx2() && __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
+         __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0;
+}
+
+}  // namespace
+
 const TableInfo* all_tables(int* count) noexcept {
   static const TableInfo tables[] = {
+      {&kAvx512Table, runs_avx512()},
+      {&kAvx2Table, runs_avx2()},
       {&kScalarTable, true},
   };
   *count = static_cast<int>(sizeof tables / sizeof tables[0]);

@@ -6,5 +6,7 @@
 namespace ganglion::kernels {
 
 extern const Table kScalarTable;
+extern const Table kAvx2Table;
+extern const Table kAvx512Table;
 
 }  // namespace ganglion::kernels

@@ -1,0 +1,34 @@
+#include "kernels/avx2/kernels.h"
+#include "kernels/pack.h"
+#include "kernels/tables.h"
+
+namespace ganglion::kernels {
+
+constexpr Table make_avx2_table() noexcept {
+  using namespace avx2;
+  using enum Storage;
+  return Table{
+      .isa = "avx2",
+      .panel_width = kPanelWidth,
+      .packed_bytes = packed_bytes_in_panels<kPanelWidth>,
+      .pack = pack_in_panels<kPanelWidth>,
+      .matmul = {matmul<kF32>, matmul<kF16>, matmul<kBF16>},
+      .attention = {attention<kF32>, attention<kF16>, attention<kBF16>},
+      .attention_scratch = attention_scratch,
+      .kv_write = {kv_write<kF32>, kv_write<kF16>, kv_write<kBF16>},
+      .layer_norm = layer_norm,
+      .softmax = softmax,
+      .gather_rows = {gather_rows<kF32>, gather_rows<kF16>, gather_rows<kBF16>},
+      .unary = {unary<Unary::kNegate>, unary<Unary::kAbs>, unary<Unary::kExp>, unary<Unary::kLog>, unary<Unary::kSqrt>,
+                unary<Unary::kRsqrt>, unary<Unary::kTanh>, unary<Unary::kErf>, unary<Unary::kLogistic>,
+                unary<Unary::kRelu>, unary<Unary::kGeluErf>, unary<Unary::kGeluTanh>},
+      .binary = {binary<Binary::kAdd>, binary<Binary::kSubtract>, binary<Binary::kMultiply>, binary<Binary::kDivide>,
+                 binary<Binary::kMaximum>, binary<Binary::kMinimum>},
+      .to_f32 = {to_f32<kF32>, to_f32<kF16>, to_f32<kBF16>},
+      .from_f32 = {from_f32<kF32>, from_f32<kF16>, from_f32<kBF16>},
+  };
+}
+
+constinit const Table kAvx2Table = make_avx2_table();
+
+}  // namespace ganglion::kernels

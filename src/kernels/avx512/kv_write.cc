@@ -1,0 +1,17 @@
+#include "kernels/vector/kv_write.h"
+
+#include "kernels/avx512/kernels.h"
+#include "kernels/avx512/vec.h"
+
+namespace ganglion::kernels::avx512 {
+
+template <Storage S>
+void kv_write(const KvWriteArgs& args) noexcept {
+  KvWrite<Vec, S>::run(args);
+}
+
+template void kv_write<Storage::kF32>(const KvWriteArgs&) noexcept;
+template void kv_write<Storage::kF16>(const KvWriteArgs&) noexcept;
+template void kv_write<Storage::kBF16>(const KvWriteArgs&) noexcept;
+
+}  // namespace ganglion::kernels::avx512

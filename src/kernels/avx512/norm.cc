@@ -1,0 +1,14 @@
+#include "kernels/vector/norm.h"
+
+#include "kernels/avx512/kernels.h"
+#include "kernels/avx512/vec.h"
+
+namespace ganglion::kernels::avx512 {
+
+void layer_norm(const LayerNormArgs& args) noexcept { kernels::layer_norm<Vec>(args); }
+
+void softmax(const float* x, float* out, std::int64_t rows, std::int64_t cols) noexcept {
+  kernels::softmax<Vec>(x, out, rows, cols);
+}
+
+}  // namespace ganglion::kernels::avx512

@@ -1,0 +1,269 @@
+// Attention over the paged cache, for a vector type V. Queries that read the same cached head (neighbouring tokens of a
+// sequence, heads of a group) walk it together and share its loads; every query still has its own chain of arithmetic,
+// the one it has alone: scores sum over head_dim in order, the online softmax goes by tiles that start at multiples of
+// the tile size, and the weighted values add up in the order of positions. Places of the cache after a query's position
+// are never multiplied in, whatever they hold.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/vector/math.h"
+#include "kernels/vector/stored.h"
+
+namespace ganglion::kernels {
+namespace {
+
+inline constexpr std::int64_t kAttentionTile = 64;  // positions, or one block when blocks are longer
+
+inline std::int64_t attention_tile(std::int64_t block_size) noexcept {
+  return block_size >= kAttentionTile ? block_size : kAttentionTile / block_size * block_size;
+}
+
+// kMostRows queries at a time; kSums accumulators fit in the registers.
+template <class V, Storage S, int kMostRows, int kSums>
+struct Attention {
+  using Reg = typename V::Reg;
+  using E = Elements<V, S>;
+  using Type = typename E::Type;
+
+  static constexpr std::int64_t kStrip = 16;  // positions: block_size is a multiple of it
+  static constexpr int kStripVectors = static_cast<int>(kStrip / V::kLanes);
+
+  struct Query {
+    const float* q;     // [head_dim]
+    float* out;         // [head_dim]
+    float* weights;     // [tile]
+    float* sums;        // [head_dim rounded up to a vector]
+    std::int64_t seen;  // positions 0..seen-1
+    float top;          // of the scores so far
+    float total;        // of the weights so far
+    float shrink;       // what the present tile multiplies sums by
+  };
+
+  // Where the walk is: one cached head of one sequence.
+  struct Walk {
+    const AttentionArgs& args;
+    const std::int32_t* blocks;
+    std::int64_t kv_head;
+
+    std::int64_t block(std::int64_t position) const noexcept {
+      return (blocks[position / args.block_size] * args.kv_heads + kv_head) * args.head_dim * args.block_size;
+    }
+    const Type* keys(std::int64_t position) const noexcept {  // [head_dim, block_size] from that position on
+      return static_cast<const Type*>(args.k_cache) + block(position) + position % args.block_size;
+    }
+    const Type* values(std::int64_t position) const noexcept {  // [kStrip, head_dim]
+      return static_cast<const Type*>(args.v_cache) + block(position) + position % args.block_size * args.head_dim;
+    }
+  };
+
+  static std::int64_t clamp(std::int64_t x, std::int64_t low, std::int64_t high) noexcept {
+    return x < low ? low : x > high ? high : x;
+  }
+  static std::int64_t padded(std::int64_t head_dim) noexcept {
+    return (head_dim + V::kLanes - 1) / V::kLanes * V::kLanes;
+  }
+
+  // weights[r][0 .. strips * kStrip) = q . k for the strips at `position`.
+  template <int rows, int strips>
+  static void score(const Walk& walk, Query* queries, std::int64_t position, std::int64_t at) noexcept {
+    const Type* keys[strips];
+    for (int s = 0; s < strips; ++s) keys[s] = walk.keys(position + s * kStrip);
+    Reg sums[rows][strips][kStripVectors];
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 8
+      for (int s = 0; s < strips; ++s) {
+#pragma GCC unroll 2
+        for (int v = 0; v < kStripVectors; ++v) sums[r][s][v] = V::zero();
+      }
+    }
+    for (std::int64_t d = 0; d < walk.args.head_dim; ++d) {
+#pragma GCC unroll 8
+      for (int s = 0; s < strips; ++s) {
+#pragma GCC unroll 2
+        for (int v = 0; v < kStripVectors; ++v) {
+          const Reg key = E::load(keys[s] + d * walk.args.block_size + v * V::kLanes);
+#pragma GCC unroll 8
+          for (int r = 0; r < rows; ++r) sums[r][s][v] = V::fma(V::all_of(queries[r].q + d), key, sums[r][s][v]);
+        }
+      }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 8
+      for (int s = 0; s < strips; ++s) {
+#pragma GCC unroll 2
+        for (int v = 0; v < kStripVectors; ++v) {
+          V::store(queries[r].weights + at + s * kStrip + v * V::kLanes, sums[r][s][v]);
+        }
+      }
+    }
+  }
+
+  // Scores to weights exp(score - top), the top, the total and the shrink brought up to date. Places from `seen` on
+  // weigh nothing.
+  static void weigh(Query& query, std::int64_t begin, std::int64_t tile, float scale) noexcept {
+    const Reg lowest = V::all(-__builtin_inff());
+    Reg tops = lowest;  // NaN scores are dropped here; their weights are NaN all the same
+    for (std::int64_t i = 0; i < tile; i += V::kLanes) {
+      const Reg score = V::mul(V::load(query.weights + i), V::all(scale));
+      const Reg masked = V::select(V::first(query.seen - begin - i), score, lowest);
+      V::store(query.weights + i, masked);
+      tops = V::max(masked, tops);
+    }
+    const float tile_top = V::reduce_max(tops);
+    const float top = tile_top > query.top ? tile_top : query.top;
+    Reg sums = V::zero();
+    for (std::int64_t i = 0; i < tile; i += V::kLanes) {
+      const Reg weight = Math<V>::exp(V::sub(V::load(query.weights + i), V::all(top)));
+      V::store(query.weights + i, weight);
+      sums = V::add(sums, weight);
+    }
+    query.shrink = V::lane(Math<V>::exp(V::all(query.top - top)));
+    query.total = query.total * query.shrink + V::reduce_add(sums);
+    query.top = top;
+  }
+
+  // sums[r][d ..] = shrink * sums[r][d ..] + the sum of weights[r][p] * values[p, d ..] for p in [first, last) of the
+  // tile, for `vectors` vectors, of which the last has `lanes` lanes.
+  template <int rows, int vectors, bool whole>
+  static void add_values(const Walk& walk, Query* queries, std::int64_t begin, std::int64_t first, std::int64_t last,
+                         std::int64_t d, std::int64_t lanes) noexcept {
+    Reg sums[rows][vectors];
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < vectors; ++v) {
+        sums[r][v] = V::mul(V::load(queries[r].sums + d + v * V::kLanes), V::all(queries[r].shrink));
+      }
+    }
+    for (std::int64_t strip = first / kStrip * kStrip; strip < last; strip += kStrip) {
+      const std::int64_t from = strip < first ? first - strip : 0;
+      const std::int64_t to = last - strip < kStrip ? last - strip : kStrip;
+      const Type* values = walk.values(begin + strip) + d;
+      for (std::int64_t p = from; p < to; ++p) {
+        Reg value[vectors];
+#pragma GCC unroll 8
+        for (int v = 0; v < vectors; ++v) {
+          const Type* place = values + p * walk.args.head_dim + v * V::kLanes;
+          value[v] = whole ? E::load(place) : E::load_first(place, lanes);
+        }
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; ++r) {
+          const Reg weight = V::all_of(queries[r].weights + strip + p);
+#pragma GCC unroll 8
+          for (int v = 0; v < vectors; ++v) sums[r][v] = V::fma(weight, value[v], sums[r][v]);
+        }
+      }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < vectors; ++v) V::store(queries[r].sums + d + v * V::kLanes, sums[r][v]);
+    }
+  }
+
+  template <int rows>
+  static void add_tile(const Walk& walk, Query* queries, std::int64_t begin, std::int64_t first,
+                       std::int64_t last) noexcept {
+    constexpr int kVectors = kSums / rows > 8 ? 8 : kSums / rows;
+    const std::int64_t dim = walk.args.head_dim;
+    std::int64_t d = 0;
+    for (; d + kVectors * V::kLanes <= dim; d += kVectors * V::kLanes) {
+      add_values<rows, kVectors, true>(walk, queries, begin, first, last, d, V::kLanes);
+    }
+    for (; d + V::kLanes <= dim; d += V::kLanes) {
+      add_values<rows, 1, true>(walk, queries, begin, first, last, d, V::kLanes);
+    }
+    if (d < dim) add_values<rows, 1, false>(walk, queries, begin, first, last, d, dim - d);
+  }
+
+  // `rows` queries over the whole of what they see.
+  template <int rows>
+  static void attend(const Walk& walk, Query* queries) noexcept {
+    constexpr int kFit = kSums / (rows * kStripVectors);
+    constexpr int kStrips = kFit >= 4 ? 4 : kFit >= 2 ? 2 : 1;
+    const std::int64_t tile = attention_tile(walk.args.block_size);
+    std::int64_t seen = 0;  // by the one that sees most
+    for (int r = 0; r < rows; ++r) seen = queries[r].seen > seen ? queries[r].seen : seen;
+    for (std::int64_t begin = 0; begin < seen; begin += tile) {
+      const std::int64_t needed = seen - begin < tile ? seen - begin : tile;
+      std::int64_t at = 0;
+      for (; at + (kStrips - 1) * kStrip < needed; at += kStrips * kStrip) {
+        score<rows, kStrips>(walk, queries, begin + at, at);
+      }
+      for (; at < needed; at += kStrip) score<rows, 1>(walk, queries, begin + at, at);
+
+      std::int64_t common = tile;
+      for (int r = 0; r < rows; ++r) {
+        weigh(queries[r], begin, tile, walk.args.scale);
+        const std::int64_t count = clamp(queries[r].seen - begin, 0, tile);
+        common = count < common ? count : common;
+      }
+      add_tile<rows>(walk, queries, begin, 0, common);
+      for (int r = 0; r < rows; ++r) {  // the causal edge
+        const std::int64_t count = clamp(queries[r].seen - begin, 0, tile);
+        if (count <= common) continue;
+        queries[r].shrink = 1.0f;  // done above
+        add_tile<1>(walk, queries + r, begin, common, count);
+      }
+    }
+    for (int r = 0; r < rows; ++r) {
+      const Reg total = V::all(queries[r].total);
+      for (std::int64_t d = 0; d < walk.args.head_dim; d += V::kLanes) {
+        const std::int64_t rest = walk.args.head_dim - d;
+        const Reg mean = V::div(V::load(queries[r].sums + d), total);
+        V::store_first(queries[r].out + d, mean, rest < V::kLanes ? rest : V::kLanes);
+      }
+    }
+  }
+
+  template <int rows = kMostRows>
+  static void attend_some(const Walk& walk, Query* queries, int count) noexcept {
+    if constexpr (rows > 1) {
+      if (count < rows) return attend_some<rows - 1>(walk, queries, count);
+    }
+    attend<rows>(walk, queries);
+  }
+
+  static std::int64_t scratch(std::int64_t head_dim, std::int64_t block_size) noexcept {
+    return kMostRows * (attention_tile(block_size) + padded(head_dim));
+  }
+
+  static void run(const AttentionArgs& args) noexcept {
+    const std::int64_t group = args.heads / args.kv_heads;
+    const std::int64_t tile = attention_tile(args.block_size);
+    const std::int64_t room = tile + padded(args.head_dim);
+    Query queries[kMostRows];
+    int count = 0;
+    // Heads outside, tokens inside: a cached head is walked by all tokens of its sequence while it is near.
+    for (std::int64_t kv_head = args.head_begin / group; kv_head * group < args.head_end; ++kv_head) {
+      const std::int64_t first = kv_head * group < args.head_begin ? args.head_begin : kv_head * group;
+      const std::int64_t last = (kv_head + 1) * group < args.head_end ? (kv_head + 1) * group : args.head_end;
+      for (std::int64_t token = args.token_begin; token < args.token_end; ++token) {
+        const Walk walk{args, args.block_table + args.sequence[token] * args.max_blocks, kv_head};
+        const bool more = token + 1 < args.token_end && args.sequence[token + 1] == args.sequence[token];
+        for (std::int64_t head = first; head < last; ++head) {
+          Query& query = queries[count];
+          query.q = args.q + token * args.q_stride + head * args.head_dim;
+          query.out = args.out + token * args.out_stride + head * args.head_dim;
+          query.weights = args.scratch + count * room;
+          query.sums = query.weights + tile;
+          query.seen = args.position[token] + 1;
+          query.top = -__builtin_inff();
+          query.total = 0.0f;
+          for (std::int64_t d = 0; d < room - tile; d += V::kLanes) V::store(query.sums + d, V::zero());
+          ++count;
+          if (count == kMostRows || (head + 1 == last && !more)) {
+            attend_some(walk, queries, count);
+            count = 0;
+          }
+        }
+      }
+    }
+  }
+};
+
+}  // namespace
+}  // namespace ganglion::kernels
