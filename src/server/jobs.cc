@@ -81,7 +81,8 @@ Deadlines::Key Deadlines::add(Clock::time_point when, std::function<void()> acti
   {
     std::lock_guard lock(mutex_);
     key.id = next_id_++;
-    first = actions_.emplace(key, std::move(action)).first == actions_.begin();
+    const auto added = actions_.emplace(key, std::move(action)).first;
+    first = added == actions_.begin();
   }
   if (first) changed_.notify_all();
   return key;
