@@ -12,8 +12,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/thread_pool.h"
-#include "checkpoint/json_file.h"
 #include "cli/model_options.h"
 #include "cli/verb.h"
 #include "engine/model.h"
@@ -72,7 +72,7 @@ std::vector<std::int32_t> parse_ids(const std::string& text) {
 
 // A JSON list whose items are texts or lists of token ids.
 void read_prompts(const std::string& file, const tokenizer::Tokenizer& tokenizer, std::vector<Generation>& out) {
-  const Json document = checkpoint::read_json(file);
+  const Json document = read_json(file);
   if (!document.is_array())
     fail(Code::kInvalidArgument, "[generate] {}: wanted a JSON list of texts or of token id lists", file);
   for (const Json& item : document) {

@@ -25,11 +25,11 @@ namespace ganglion::engine {
 
 struct Sampling {
   bool greedy = true;
-  double temperature = 1.0;           // > 0
-  std::int64_t top_k = 0;             // 0: all
-  double top_p = 1.0;                 // (0, 1]
-  std::optional<std::uint64_t> seed;  // none: a fresh random one
-  bool suppress_eos = false;          // sample() of transformers-neuronx: end-of-text gets -inf at every step
+  double temperature = 1.0;                          // > 0
+  std::int64_t top_k = 0;                            // 0: all
+  double top_p = 1.0;                                // (0, 1]
+  std::optional<std::uint64_t> seed = std::nullopt;  // none: a fresh random one
+  bool suppress_eos = false;  // sample() of transformers-neuronx: end-of-text gets -inf at every step
 };
 
 enum class FinishReason : std::uint8_t { kNone, kLength, kEos, kCancelled, kError };
@@ -63,10 +63,10 @@ struct EngineOptions {
   std::int64_t block_size = 32;
   std::int64_t cache_tokens = 0;  // positions of KV cache in all; 0: max_sequences * n_positions within memory
   std::int64_t memory_bytes = 0;  // the model may take; 0: what the machine has free
-  std::string isa;
+  std::string isa = {};
   ThreadPool* pool = nullptr;            // not owned; shared by the models of a process
   metrics::Registry* metrics = nullptr;  // may be null
-  std::string metric_model;              // label of this engine's metrics
+  std::string metric_model = {};         // label of this engine's metrics
 };
 
 // Counts since the start, for metrics, tests and bench.

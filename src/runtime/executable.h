@@ -24,7 +24,7 @@ namespace ganglion::runtime {
 
 struct CompileOptions {
   int ranks = 1;               // SPMD: the same module on every rank
-  std::string isa;             // kernel table; empty: the best this CPU has
+  std::string isa = {};        // kernel table; empty: the best this CPU has
   ThreadPool* pool = nullptr;  // not owned, must outlive the executable; null: the calling thread only
 };
 

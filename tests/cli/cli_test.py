@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+"""The program as a user calls it: every verb, its JSON, its exit codes. usage: cli_test.py PROGRAM SOURCE_DIR"""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM, SOURCE = sys.argv[1], pathlib.Path(sys.argv[2])
+MODEL = SOURCE / "share" / "opt-demo"
+
+
+def ganglion(*arguments, **environment):
+    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, env={**os.environ, **environment}, timeout=240)
+
+
+class Generate(unittest.TestCase):
+    def test_prints_one_object_per_prompt_with_the_documented_keys(self):
+        done = ganglion("generate", MODEL, "-p", "Hello, I am", "--prompt-ids", "2,100,200", "--max-new-tokens", "5", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rows = json.loads(done.stdout)
+        self.assertEqual(len(rows), 2)
+        for row in rows:
+            self.assertEqual(set(row), {"prompt_ids", "new_ids", "text", "prefill_s", "decode_s"})
+        self.assertEqual(rows[1]["prompt_ids"], [2, 100, 200])
+        self.assertEqual(len(rows[0]["new_ids"]), 5)
+
+    def test_a_prompts_file_may_hold_texts_and_id_lists(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "prompts.json"
+            file.write_text(json.dumps(["Hello", [2, 5, 9]]))
+            done = ganglion("generate", MODEL, "--prompts", file, "--max-new-tokens", "2", "--json")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(json.loads(done.stdout)[1]["prompt_ids"], [2, 5, 9])
+
+    def test_every_kernel_table_and_every_tp_degree_gives_the_same_greedy_tokens(self):
+        tables = [row["isa"] for row in json.loads(ganglion("inspect", "isa", "--json").stdout) if row["runs_here"]]
+        outputs = set()
+        for isa in tables:
+            done = ganglion("generate", MODEL, "-p", "To be", "--max-new-tokens", "16", "--ignore-eos", "--json", GANGLION_ISA=isa)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            outputs.add(tuple(json.loads(done.stdout)[0]["new_ids"]))
+        for tp in (2, 4, 8):
+            done = ganglion("generate", MODEL, "-p", "To be", "--max-new-tokens", "16", "--ignore-eos", "--json", "--tp", tp)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            outputs.add(tuple(json.loads(done.stdout)[0]["new_ids"]))
+        self.assertEqual(len(outputs), 1)
+
+    def test_the_same_seed_samples_the_same_tokens_and_another_seed_others(self):
+        def sample(seed):
+            done = ganglion("generate", MODEL, "-p", "The king", "--max-new-tokens", "24", "--ignore-eos", "--seed", seed, "--json")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return json.loads(done.stdout)[0]["new_ids"]
+
+        self.assertEqual(sample(1), sample(1))
+        self.assertNotEqual(sample(1), sample(2))
+
+    def test_writes_the_logits_of_every_generated_position(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "logits.npy"
+            done = ganglion("generate", MODEL, "-p", "Hello", "--max-new-tokens", "3", "--ignore-eos", "--logits", file)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            header = file.read_bytes()[:128].decode("latin-1")
+            self.assertIn("(3, 2048)", header)
+
+    def test_bad_arguments_end_with_the_code_of_their_kind_and_a_message(self):
+        for code, arguments in (
+            (3, ("generate", "/no/such/model", "-p", "x")),
+            (2, ("generate", MODEL)),
+            (2, ("generate", MODEL, "--prompt-ids", "5,x")),
+            (2, ("generate", MODEL, "--prompt-ids", "5,99999")),
+            (2, ("generate", MODEL, "-p", "x", "--tp", "3")),
+            (2, ("generate", MODEL, "-p", "x", "--dtype", "f12")),
+            (2, ("generate", MODEL, "-p", "x", "--max-new-tokens", "100000")),
+            (2, ("generate", MODEL, "-p", "x", "--temperature", "0")),
+            (2, ("no-such-verb",)),
+        ):
+            done = ganglion(*arguments)
+            self.assertEqual(done.returncode, code, f"{arguments}: {done.stderr}")
+            self.assertTrue(done.stderr.strip() or done.stdout.strip(), arguments)
+
+    def test_an_unknown_isa_in_the_environment_is_refused_with_its_name(self):
+        done = ganglion("generate", MODEL, "-p", "x", GANGLION_ISA="sse9")
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("sse9", done.stderr)
+
+
+class Hlo(unittest.TestCase):
+    def test_the_step_of_a_prompt_gives_the_same_logits_on_the_evaluator_and_the_cpu(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = ganglion("compile", MODEL, "--out", folder, "--format", "hlo.pb", "-p", "Hello, I am")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            sums = []
+            for backend in ("reference", "cpu"):
+                done = ganglion("run", f"{folder}/step.hlo.pb", "--arguments", f"{folder}/arguments", "--backend", backend)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIn("f32[1,2048]", done.stdout)
+                sums.append(float(done.stdout.split("max")[1].split()[0]))
+            self.assertAlmostEqual(sums[0], sums[1], delta=1e-4 * abs(sums[0]))
+
+    def test_ranks_of_a_split_step_agree_on_the_logits(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = ganglion("compile", MODEL, "--out", folder, "--format", "hlo.pb", "-p", "Hello", "--tp", "2")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            done = ganglion("run", f"{folder}/step.hlo.pb", "--arguments", f"{folder}/arguments", "--ranks", "2")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            rows = [line.split("result", 1)[1] for line in done.stdout.splitlines()]
+            self.assertEqual(len(rows), 2)
+            self.assertEqual(rows[0], rows[1])
+
+    def test_text_names_the_composites(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = ganglion("compile", MODEL, "--out", folder, "--bounded", "--tokens", "64")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            text = (pathlib.Path(folder) / "step.hlo").read_text()
+            self.assertIn("ganglion.paged_attention", text)
+            self.assertIn("<=64", text)
+
+    def test_a_file_that_is_no_module_is_refused(self):
+        done = ganglion("run", MODEL / "config.json")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("ganglion:", done.stderr)
+        self.assertNotIn("internal", done.stderr)
+
+
+class Inspect(unittest.TestCase):
+    def test_shows_the_embedded_model(self):
+        done = ganglion("inspect", "model", MODEL, "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        out = json.loads(done.stdout)
+        self.assertEqual((out["family"], out["layers"], out["hidden"]), ("opt", 6, 256))
+        self.assertEqual(out["tensor_parallel_degrees"], [1, 2, 4, 8])
+
+    def test_marks_the_forced_kernel_table(self):
+        done = ganglion("inspect", "isa", "--json", GANGLION_ISA="scalar")
+        chosen = [row["isa"] for row in json.loads(done.stdout) if row["chosen"]]
+        self.assertEqual(chosen, ["scalar"])
+
+
+class Bench(unittest.TestCase):
+    def test_decode_prints_rates_and_fractions_of_the_measured_limits(self):
+        done = ganglion("bench", "decode", "--model", MODEL, "--steps", "4", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        out = json.loads(done.stdout)
+        self.assertGreater(out["tokens_per_second"]["median"], 0)
+        for key in ("fraction_of_bandwidth", "fraction_of_peak", "bytes_per_token", "flops_per_token"):
+            self.assertGreater(out[key], 0)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0]], verbosity=1)
