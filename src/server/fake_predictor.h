@@ -86,6 +86,7 @@ class FakePredictor : public Predictor {
       if (running_.size() >= capacity_) fail(Code::kUnavailable, "[fake] the queue is full");
       id = next_id_++;
       last_ = request;
+      last_.on_token = nullptr;  // it owns the prediction
       running_[id] = {std::move(request), 0};
     }
     changed_.notify_all();

@@ -64,6 +64,18 @@ void Jobs::work(int number) {
   }
 }
 
+void InFlight::change(int by) {
+  // Under the lock: whoever waits may destroy this as soon as it can have the lock.
+  std::lock_guard lock(mutex_);
+  count_ += by;
+  if (count_ == 0) changed_.notify_all();
+}
+
+void InFlight::wait_for_none() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return count_ == 0; });
+}
+
 Deadlines::Deadlines() : thread_([this] { work(); }) {}
 
 Deadlines::~Deadlines() {

@@ -41,6 +41,31 @@ class Jobs {
   std::vector<std::thread> threads_;
 };
 
+// How many pieces of work are alive. Whoever destroys what they use waits here first.
+class InFlight {
+ public:
+  // Counts for as long as it lives.
+  class Token {
+   public:
+    explicit Token(InFlight& owner) : owner_(owner) { owner_.change(1); }
+    ~Token() { owner_.change(-1); }
+    Token(const Token&) = delete;
+    Token& operator=(const Token&) = delete;
+
+   private:
+    InFlight& owner_;
+  };
+  // Returns when nothing is alive.
+  void wait_for_none();
+
+ private:
+  void change(int by);
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int count_ = 0;
+};
+
 // Things to do at a time, unless they are removed before. Thread-safe.
 class Deadlines {
  public:

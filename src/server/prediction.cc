@@ -32,7 +32,10 @@ std::string_view finish_name(engine::FinishReason reason) {
 class Prediction : public std::enable_shared_from_this<Prediction> {
  public:
   Prediction(PredictionContext context, std::shared_ptr<http::Responder> responder, std::string request_id)
-      : context_(std::move(context)), responder_(std::move(responder)), request_id_(std::move(request_id)) {}
+      : token_(*context.in_flight),
+        context_(std::move(context)),
+        responder_(std::move(responder)),
+        request_id_(std::move(request_id)) {}
 
   void start(const std::string& body) {
     try {
@@ -315,6 +318,9 @@ class Prediction : public std::enable_shared_from_this<Prediction> {
     for (const std::uint64_t id : running) context_.predictor->cancel(id);
   }
 
+  // First, so that it goes last: an engine must not be destroyed by its own thread, which may drop the last reference
+  // to a prediction, so the server waits for all predictions before it drops its engines.
+  const InFlight::Token token_;
   const PredictionContext context_;
   const std::shared_ptr<http::Responder> responder_;
   const std::string request_id_;

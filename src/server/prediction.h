@@ -17,8 +17,10 @@ struct PredictionContext {
   std::shared_ptr<Predictor> predictor;
   std::int64_t batch_size = 1;
   std::chrono::milliseconds timeout{120'000};
-  Jobs* jobs = nullptr;  // not owned, like the next one: both outlive every prediction
+  // Not owned; they outlive every prediction.
+  Jobs* jobs = nullptr;
   Deadlines* deadlines = nullptr;
+  InFlight* in_flight = nullptr;
 };
 
 // Reads `body`, runs what it asks for, answers through `responder`; returns when the work is handed to the engine.

@@ -51,6 +51,12 @@ struct Server::Impl {
         models(settings, std::move(loader), deadlines),
         router(make_router()) {}
 
+  ~Impl() {
+    // Cuts every client, which cancels what the engines still run.
+    http.reset();
+    in_flight.wait_for_none();
+  }
+
   void handle(http::Request request, Respond responder) {
     const std::string id = request_id_of(request);
     log::debug("[server] {} {} {} {}", id, request.remote, request.method, request.target);
@@ -145,7 +151,8 @@ struct Server::Impl {
                               .batch_size = model->settings.batch_size,
                               .timeout = model->settings.predict_timeout,
                               .jobs = &jobs,
-                              .deadlines = &deadlines};
+                              .deadlines = &deadlines,
+                              .in_flight = &in_flight};
     const bool taken =
         jobs.try_post([context = std::move(context), body = std::move(request.body), responder, id]() mutable {
           start_prediction(context, std::move(body), std::move(responder), std::move(id));
@@ -157,8 +164,8 @@ struct Server::Impl {
 
   const ServerConfig config;
   metrics::Registry& registry;
-  // In the order in which they depend on each other: the http server goes first, then the models (whose last events
-  // still post jobs), then what runs jobs.
+  // In the order in which they depend on each other.
+  InFlight in_flight;
   Deadlines deadlines;
   Jobs jobs;
   HostedModels models;

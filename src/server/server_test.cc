@@ -456,6 +456,7 @@ TEST_F(ServerTest, AModelThatLoadsTooLongFailsWithTheSetting) {
   } while (ping.status == 200);
   EXPECT_EQ(Json::parse(ping.body)["opt"]["status"], "FAILED");
   never.set_value();
+  server_.reset();  // the loader uses what this test owns
 }
 
 TEST_F(ServerTest, VersionsOfAModelTakeTurns) {
