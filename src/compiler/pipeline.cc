@@ -24,12 +24,17 @@ struct Pass {
 constexpr Pass kPasses[] = {
     {"infer_rows", infer_rows, true},
     {"simplify", simplify, true},  // checks collectives against the number of ranks
-    {"recognise_matmul", recognise_matmul, false},  // before broadcasts and converts are merged away
-    {"absorb_broadcasts", absorb_broadcasts, false},
     {"drop_dead", drop_dead, true},
-    {"fuse_epilogue", fuse_epilogue, false},
+    {"fold_constants", fold_constants, false},
+    {"share_common", share_common, false},
+    {"recognise_matmul", recognise_matmul, false},  // before a convert is merged into something else
+    {"absorb_broadcasts", absorb_broadcasts, false},
+    {"drop_unused", drop_dead, true},  // so that fusions count real uses only
     {"mark_replicated", mark_replicated, true},
-    {"drop_dead_again", drop_dead, true},
+    {"fuse_epilogue", fuse_epilogue, false},
+    {"fuse_elementwise", fuse_elementwise, false},
+    {"mark_fused", mark_replicated, true},
+    {"drop_fused", drop_dead, true},
 };
 
 // Timing, off switch, dump and verify for every pass.

@@ -97,6 +97,7 @@ struct Access {
   std::int64_t divisor = 1;
   std::int64_t period = 0;  // 0: no modulus
   bool full() const { return divisor == 1 && period == 0; }
+  bool operator==(const Access&) const = default;
 };
 
 // One operation of an elementwise step. Arguments are registers: first the step's operands, then the results of earlier
@@ -106,6 +107,7 @@ struct ElementInstruction {
   DType from = DType::kF32;  // of the arguments (of the last two for select)
   DType to = DType::kF32;    // of the result
   std::array<std::int16_t, 3> arguments{};
+  bool operator==(const ElementInstruction&) const = default;
 };
 
 enum class Activation : std::uint8_t { kNone, kRelu, kGeluErf, kGeluTanh };

@@ -3,6 +3,7 @@
 
 #include "models/registry.h"
 #include "models/step.h"
+#include "runtime/executable.h"
 #include "tests/differential/backend_pair.h"
 
 namespace ganglion::differential {
@@ -129,6 +130,35 @@ TEST_P(OptStep, OnAnyNumberOfRanksGivesWhatTheEvaluatorGives) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Layouts, OptStep, testing::Bool());
+
+TEST(OptStepPlan, HasNoGenericStepOnWeightsOrCaches) {
+  for (const int ranks : {1, 4}) {
+    Built built = build(tiny_opt(true), true, ranks);
+    const auto executable = runtime::compile_for_cpu(std::move(built.step.module), {ranks, "scalar", nullptr});
+    for (const std::string& line : executable->describe_steps()) {
+      const std::string kind = line.substr(0, line.find(' '));
+      EXPECT_TRUE(kind != "dot" && kind != "gather" && kind != "scatter" && kind != "reduce") << line;
+      // What is moved or computed element by element has rows of tokens, never a matrix or a cache.
+      if (kind == "move" || kind == "elementwise") {
+        EXPECT_TRUE(line.find("[<=") != std::string::npos || line.find("[]") != std::string::npos ||
+                    line.find("[7,") != std::string::npos)
+            << line;
+      }
+    }
+  }
+}
+
+TEST(OptStepPlan, TakesAsMuchForWeightsOnManyRanksAsOnOne) {
+  models::Config config = tiny_opt(true);
+  config.hidden = config.embed_dim = 512;
+  config.head_dim = 64;
+  config.ffn = 2048;
+  const auto weights = [&](int ranks) {
+    Built built = build(config, true, ranks);
+    return runtime::compile_for_cpu(std::move(built.step.module), {ranks, "scalar", nullptr})->footprint().weights;
+  };
+  EXPECT_LE(static_cast<double>(weights(8)), 1.02 * static_cast<double>(weights(1)));
+}
 
 TEST(OptStepStorage, HalfWeightsAndCachesGiveTheEvaluatorsLogits) {
   for (const DType storage : {DType::kF16, DType::kBF16}) {
