@@ -25,11 +25,11 @@ namespace ganglion::engine {
 
 struct Sampling {
   bool greedy = true;
-  double temperature = 1.0;           // > 0
-  std::int64_t top_k = 0;             // 0: all
-  double top_p = 1.0;                 // (0, 1]
-  std::optional<std::uint64_t> seed;  // none: a fresh random one
-  bool suppress_eos = false;          // sample() of transformers-neuronx: end-of-text gets -inf at every step
+  double temperature = 1.0;                          // > 0
+  std::int64_t top_k = 0;                            // 0: all
+  double top_p = 1.0;                                // (0, 1]
+  std::optional<std::uint64_t> seed = std::nullopt;  // none: a fresh random one
+  bool suppress_eos = false;  // sample() of transformers-neuronx: end-of-text gets -inf at every step
 };
 
 enum class FinishReason : std::uint8_t { kNone, kLength, kEos, kCancelled, kError };
