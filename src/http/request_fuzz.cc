@@ -3,7 +3,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "http/json_body.h"
+#include "base/json.h"
 #include "http/request_parser.h"
 
 #include <nlohmann/json.hpp>
@@ -29,7 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const http::Request request = parser.take();
   if (request.body.size() > limits.body_bytes) __builtin_trap();
   try {
-    http::parse_json_body(request.body);
+    parse_json(request.body, "body");
   } catch (const Error&) {
   }
   return 0;

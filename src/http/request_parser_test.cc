@@ -98,7 +98,7 @@ TEST(RequestParser, GarbageIsMalformedAtItsFirstLine) {
   EXPECT_EQ(state_of("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), State::kMalformed);
   EXPECT_EQ(state_of("\r\n\r\n\r\n\r\n\r\n"), State::kMalformed);
   EXPECT_EQ(state_of("\r\nGET / HTTP/1.1\r\n\r\n"), State::kDone);
-  EXPECT_EQ(state_of(std::string("GET / HTTP/1.1\r\nA: b\0c\r\n\r\n", 28)), State::kMalformed);
+  EXPECT_EQ(state_of(std::string("GET / HTTP/1.1\r\nA: b\0c\r\n\r\n", 26)), State::kMalformed);
   EXPECT_EQ(state_of("GET / HTTP/1.1\r\nA: b\rc\r\n\r\n"), State::kMalformed);
   EXPECT_EQ(state_of("GET / HTTP/1.1\r\nA b\r\n\r\n"), State::kMalformed);
   EXPECT_EQ(state_of("GET /%zz HTTP/1.1\r\n\r\n"), State::kMalformed);

@@ -1,0 +1,27 @@
+// Models of the native engine behind the Predictor interface.
+#pragma once
+
+#include <string>
+
+#include "server/hosted_models.h"
+
+namespace ganglion {
+class ThreadPool;
+}
+namespace ganglion::metrics {
+class Registry;
+}
+
+namespace ganglion::server {
+
+struct EngineLoaderOptions {
+  ThreadPool* pool = nullptr;  // shared by all models; must outlive them, like the registry
+  metrics::Registry* registry = nullptr;
+  std::string isa;  // "": the best this CPU has
+};
+
+// Loads checkpoints into engines. What a load throws names the setting that caused it, where one did: dtype,
+// n_positions, tensor_parallel_degree.
+ModelLoader engine_loader(const EngineLoaderOptions& options);
+
+}  // namespace ganglion::server

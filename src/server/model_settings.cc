@@ -1,0 +1,121 @@
+#include "server/model_settings.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace ganglion::server {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::array kUsedOptions = {"entryPoint",      "model_id",
+                                     "batch_size",      "tensor_parallel_degree",
+                                     "n_positions",     "dtype",
+                                     "predict_timeout", "model_loading_timeout",
+                                     "rolling_batch",   "max_rolling_batch_size"};
+// The entry points whose work the default handler does.
+constexpr std::array kEntryPoints = {"djl_python.transformers-neuronx", "djl_python.transformers_neuronx",
+                                     "djl_python.transformer-neuronx", "djl_python.huggingface"};
+constexpr std::array kEngines = {"Python", "MPI"};
+constexpr std::array kRollingBatch = {"disable", "auto", "tnx", "transformers-neuronx"};
+
+template <typename Names>
+bool one_of(const Names& names, std::string_view text) {
+  return std::find(names.begin(), names.end(), text) != names.end();
+}
+
+template <typename Names>
+std::string listed(const Names& names) {
+  std::string out;
+  for (const char* name : names) out += (out.empty() ? "" : ", ") + std::string(name);
+  return out;
+}
+
+fs::path find_model_folder(const Properties& file, const fs::path& folder) {
+  const auto id = file.get("option.model_id");
+  if (!id || id->empty()) return folder;
+  std::error_code ignored;
+  const fs::path path(*id);
+  for (const fs::path& candidate : {folder / path, fs::absolute(path, ignored)}) {
+    if (fs::is_directory(candidate, ignored)) return fs::canonical(candidate);
+  }
+  fail(Code::kNotFound,
+       "[{}] option.model_id={}: no such folder below {} or the working folder; models are not downloaded, give the "
+       "path of a checkpoint",
+       file.place(), *id, folder.string());
+}
+
+std::optional<int> read_tp(const Properties& file, const ServerConfig& server) {
+  const bool own = file.get("option.tensor_parallel_degree").has_value();
+  Properties source = file;
+  if (!own) {
+    source = Properties::parse("", "environment");
+    source.set("TENSOR_PARALLEL_DEGREE", server.tensor_parallel_degree);
+  }
+  const char* key = own ? "option.tensor_parallel_degree" : "TENSOR_PARALLEL_DEGREE";
+  const std::string text = source.get(key).value_or("1");
+  if (text == "max") return std::nullopt;
+  if (text.find_first_not_of("0123456789 ") != std::string::npos || text.empty()) {
+    fail(Code::kInvalidArgument, "[{}] {}={}: wanted a whole number from 1 to 1024, or max", source.place(), key, text);
+  }
+  return static_cast<int>(*source.integer(key, 1, 1024));
+}
+
+}  // namespace
+
+ModelSettings read_model_settings(const ModelEntry& entry, const ServerConfig& server) {
+  Properties file = Properties::parse("", "serving.properties");
+  const fs::path path = entry.folder / "serving.properties";
+  std::error_code ignored;
+  const bool has_file = fs::exists(path, ignored);
+  if (has_file) file = Properties::parse(read_text(path, 1u << 20), "serving.properties");
+
+  ModelSettings settings;
+  settings.engine = !entry.engine.empty() ? entry.engine : file.get("engine").value_or("Python");
+  if (!one_of(kEngines, settings.engine)) {
+    fail(Code::kUnsupported, "[serving.properties] engine={}: not an engine that is served here; use {}",
+         settings.engine, listed(kEngines));
+  }
+  settings.entry_point = file.get("option.entryPoint").value_or("");
+  if (!settings.entry_point.empty() && !one_of(kEntryPoints, settings.entry_point)) {
+    fail(Code::kUnsupported,
+         "[serving.properties] option.entryPoint={}: handlers of one's own are not run; use one of {}",
+         settings.entry_point, listed(kEntryPoints));
+  }
+  if (settings.entry_point.empty() && fs::exists(entry.folder / "model.py", ignored)) {
+    fail(Code::kUnsupported,
+         "[serving.properties] {}: handlers of one's own are not run; remove it or set option.entryPoint to one of {}",
+         (entry.folder / "model.py").string(), listed(kEntryPoints));
+  }
+  if (const auto rolling = file.get("option.rolling_batch"); rolling && !one_of(kRollingBatch, *rolling)) {
+    fail(Code::kUnsupported, "[serving.properties] option.rolling_batch={}: not a kind that is served here; use {}",
+         *rolling, listed(kRollingBatch));
+  }
+
+  settings.model_folder = find_model_folder(file, entry.folder);
+  settings.batch_size = server.batch_size;
+  for (const char* key : {"batch_size", "max_dynamic_batch_size", "option.batch_size"}) {
+    settings.batch_size = file.integer(key, 1, 65'536).value_or(settings.batch_size);
+  }
+  settings.tensor_parallel_degree = read_tp(file, server);
+  settings.n_positions = file.integer("option.n_positions", 1, 1 << 24).value_or(settings.n_positions);
+  settings.dtype = file.get("option.dtype").value_or(settings.dtype);
+  settings.model_loading_timeout = std::chrono::seconds(
+      file.integer("option.model_loading_timeout", 1, 1'000'000).value_or(server.model_loading_timeout.count()));
+  settings.predict_timeout = std::chrono::seconds(
+      file.integer("option.predict_timeout", 1, 1'000'000).value_or(server.predict_timeout.count()));
+  settings.job_queue_size = file.integer("job_queue_size", 1, 1'000'000).value_or(server.job_queue_size);
+  settings.max_rolling_batch_size =
+      std::max(settings.batch_size,
+               file.integer("option.max_rolling_batch_size", 1, 65'536).value_or(settings.max_rolling_batch_size));
+  for (const auto& [key, value] : file.entries()) {
+    if (key.starts_with("option.") && !one_of(kUsedOptions, std::string_view(key).substr(7)))
+      settings.unused_options.push_back(key);
+  }
+  return settings;
+}
+
+}  // namespace ganglion::server

@@ -1,0 +1,38 @@
+// What one model is told: serving.properties, typed and checked. Everything wrong is said at load, with the key.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/config.h"
+#include "server/model_list.h"
+#include "server/properties.h"
+
+namespace ganglion::server {
+
+struct ModelSettings {
+  std::string engine = "Python";
+  std::string entry_point;                    // "" when not given
+  std::filesystem::path model_folder;         // with config.json
+  std::int64_t batch_size = 1;                // most prompts of one request
+  std::optional<int> tensor_parallel_degree;  // nullopt: "max"
+  std::int64_t n_positions = 128;             // prompt and answer together
+  std::string dtype = "fp32";                 // as written; engine::parse_types reads it
+  std::chrono::seconds model_loading_timeout{240};
+  std::chrono::seconds predict_timeout{120};
+  std::int64_t job_queue_size = 1000;
+  std::int64_t max_rolling_batch_size = 32;  // sequences that run together
+  std::vector<std::string> unused_options;   // option.* keys without effect here
+};
+
+// Settings of the model in `entry`: its serving.properties (which may be absent, when config.json is beside it) over
+// the server's. option.model_id is a folder: absolute, or relative to the model's own folder, else to the working
+// folder. Errors: "[serving.properties] key=value: wanted ...": kInvalidArgument; kNotFound for a missing model folder;
+// kUnsupported for engines, entry points and handlers (model.py) that are not served yet.
+ModelSettings read_model_settings(const ModelEntry& entry, const ServerConfig& server);
+
+}  // namespace ganglion::server
