@@ -34,6 +34,16 @@ std::uint64_t fresh_seed() {
   return (static_cast<std::uint64_t>(device()) << 32) | device();
 }
 
+// False when the callback threw, which it must not; the request is then as good as gone.
+bool deliver(const Sequence& sequence, const TokenEvent& event) noexcept {
+  try {
+    sequence.request.on_token(event);
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
 }  // namespace
 
 // What both sides touch is under `mutex`; the rest belongs to the engine thread.
@@ -72,9 +82,10 @@ struct Engine::Impl {
   void drain(double deadline_seconds);
 
   void run();
-  bool take_orders();
+  bool take_orders(std::vector<Chunk>& chunks);
   void step(const std::vector<Chunk>& chunks);
   void end(RequestId id, FinishReason reason, std::exception_ptr error);
+  void end(std::unique_ptr<Sequence> sequence, FinishReason reason, std::exception_ptr error);
   void publish(double step_seconds, double kernel_seconds);
 
   const models::Config config;
@@ -101,6 +112,7 @@ struct Engine::Impl {
   Sampler sampler;
   std::optional<EngineMetrics> metrics;
   std::int64_t prompt_tokens = 0, new_tokens = 0;
+  std::int64_t ended_in_step = 0;  // since the last publish()
   std::thread thread;
 };
 
@@ -166,16 +178,15 @@ void Engine::Impl::drain(double deadline_seconds) {
   std::unique_lock<std::mutex> lock(mutex);
   accepting = false;
   const auto none_left = [this] { return alive == 0; };
-  const bool finished = ended.wait_for(lock, std::chrono::duration<double>(deadline_seconds), none_left);
-  if (finished) return;
+  if (deadline_seconds > 0 && ended.wait_for(lock, std::chrono::duration<double>(deadline_seconds), none_left)) return;
   for (RequestId id = 1; id < next_id; ++id) cancelled.insert(id);
   wake.notify_one();
   ended.wait(lock, none_left);
 }
 
-// Waits until there is something to do; takes new requests and cancellations in. False: stop.
-bool Engine::Impl::take_orders() {
-  std::unordered_set<RequestId> leaving;
+// Waits until there is something to do, takes new requests and cancellations in and plans the next step. False: stop.
+bool Engine::Impl::take_orders(std::vector<Chunk>& chunks) {
+  std::vector<std::unique_ptr<Sequence>> leaving;
   bool stop = false;
   {
     std::unique_lock<std::mutex> lock(mutex);
@@ -184,21 +195,24 @@ bool Engine::Impl::take_orders() {
     });
     for (auto& sequence : arrived) scheduler.add(std::move(sequence));
     arrived.clear();
-    waiting_in_scheduler = scheduler.waiting();
-    leaving.swap(cancelled);
+    for (const RequestId id : cancelled) leaving.push_back(scheduler.remove(id));
+    cancelled.clear();
     stop = stopping;
+    if (stop) {
+      for (const RequestId id : scheduler.ids()) leaving.push_back(scheduler.remove(id));
+    }
+    // Under the lock, so that whoever submits never counts as waiting what is about to run.
+    chunks = scheduler.next_batch();
+    waiting_in_scheduler = scheduler.waiting();
   }
-  if (stop) {
-    for (const RequestId id : scheduler.ids()) end(id, FinishReason::kCancelled, nullptr);
-    return false;
-  }
-  for (const RequestId id : leaving) end(id, FinishReason::kCancelled, nullptr);
-  return true;
+  for (auto& sequence : leaving) end(std::move(sequence), FinishReason::kCancelled, nullptr);
+  if (!leaving.empty()) publish(0, 0);
+  return !stop;
 }
 
 void Engine::Impl::run() {
-  while (take_orders()) {
-    const std::vector<Chunk> chunks = scheduler.next_batch();
+  std::vector<Chunk> chunks;
+  while (take_orders(chunks)) {
     if (chunks.empty()) continue;
     std::vector<RequestId> ids;  // chunks point to sequences that may have ended when something is thrown
     for (const Chunk& chunk : chunks) ids.push_back(chunk.sequence->id);
@@ -260,31 +274,27 @@ void Engine::Impl::step(const std::vector<Chunk>& chunks) {
       event.finish = FinishReason::kLength;
     }
     if (event.finish == FinishReason::kNone) {
-      sequence.request.on_token(event);
+      if (!deliver(sequence, event)) end(sequence.id, FinishReason::kCancelled, nullptr);
       continue;
     }
     const auto done = scheduler.remove(sequence.id);
-    done->request.on_token(event);
-    {
-      const std::lock_guard<std::mutex> lock(mutex);
-      --alive;
-    }
-    ended.notify_all();
+    deliver(*done, event);
+    ++ended_in_step;
   }
 }
 
 // Takes a request out before its time and tells it; nothing happens when it is not here any more.
 void Engine::Impl::end(RequestId id, FinishReason reason, std::exception_ptr error) {
-  const auto sequence = scheduler.remove(id);
-  if (sequence == nullptr) return;
-  sequence->request.on_token({.id = -1, .log_prob = 0, .finish = reason, .error = std::move(error), .logits = nullptr});
-  {
-    const std::lock_guard<std::mutex> lock(mutex);
-    --alive;
-  }
-  ended.notify_all();
+  end(scheduler.remove(id), reason, std::move(error));
 }
 
+void Engine::Impl::end(std::unique_ptr<Sequence> sequence, FinishReason reason, std::exception_ptr error) {
+  if (sequence == nullptr) return;
+  deliver(*sequence, {.id = -1, .log_prob = 0, .finish = reason, .error = std::move(error), .logits = nullptr});
+  ++ended_in_step;
+}
+
+// Makes the counts visible, and only then lets drain() know of requests that ended.
 void Engine::Impl::publish(double step_seconds, double kernel_seconds) {
   const std::lock_guard<std::mutex> lock(mutex);
   waiting_in_scheduler = scheduler.waiting();
@@ -307,6 +317,10 @@ void Engine::Impl::publish(double step_seconds, double kernel_seconds) {
   }
   totals.prompt_tokens = prompt_tokens;
   totals.new_tokens = new_tokens;
+  if (ended_in_step == 0) return;
+  alive -= ended_in_step;
+  ended_in_step = 0;
+  ended.notify_all();
 }
 
 Engine::Engine(const models::Config& config, const models::WeightFinder& weights, const EngineOptions& options) {

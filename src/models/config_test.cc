@@ -1,0 +1,113 @@
+#include "models/config.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "models/registry.h"
+
+namespace ganglion::models {
+namespace {
+
+nlohmann::json opt_125m() {
+  return {{"model_type", "opt"},        {"vocab_size", 50272},
+          {"hidden_size", 768},         {"num_hidden_layers", 12},
+          {"num_attention_heads", 12},  {"ffn_dim", 3072},
+          {"word_embed_proj_dim", 768}, {"max_position_embeddings", 2048},
+          {"torch_dtype", "float16"}};
+}
+
+// The error of a config with one field changed.
+Error refusal(const std::string& field, const nlohmann::json& value) {
+  nlohmann::json json = opt_125m();
+  json[field] = value;
+  try {
+    parse_config(json.dump(), "here/config.json");
+  } catch (const Error& error) {
+    return error;
+  }
+  return Error(Code::kInternal, "nothing was thrown for " + field + "=" + value.dump());
+}
+
+TEST(Config, ReadsAnOptConfig) {
+  nlohmann::json json = opt_125m();
+  json["do_layer_norm_before"] = false;
+  json["word_embed_proj_dim"] = 512;
+  json["activation_function"] = "gelu";
+  json["tie_word_embeddings"] = false;
+  const Config config = parse_config(json.dump(), "config.json");
+  EXPECT_EQ(config.model_type, "opt");
+  EXPECT_EQ(config.head_dim, 64);
+  EXPECT_EQ(config.kv_heads, 12);
+  EXPECT_EQ(config.embed_dim, 512);
+  EXPECT_FALSE(config.norm_before);
+  EXPECT_FALSE(config.final_norm);
+  EXPECT_FALSE(config.tied_head);
+  EXPECT_EQ(config.activation, ActivationFunction::kGeluErf);
+  EXPECT_EQ(config.eos, 2);
+  EXPECT_EQ(config.dtype, "float16");
+}
+
+TEST(Config, RefusesNumbersThatNoModelHas) {
+  for (const char* field : {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "ffn_dim",
+                            "max_position_embeddings", "word_embed_proj_dim"}) {
+    for (const nlohmann::json& value :
+         {nlohmann::json(0), nlohmann::json(-1), nlohmann::json(1e300), nlohmann::json(std::uint64_t{1} << 63),
+          nlohmann::json("12"), nlohmann::json(1.5), nlohmann::json(std::int64_t{1} << 40), nlohmann::json::array()}) {
+      const Error error = refusal(field, value);
+      EXPECT_EQ(error.code(), Code::kInvalidArgument) << error.what();
+      EXPECT_NE(std::string(error.what()).find(field), std::string::npos) << error.what();
+    }
+  }
+  EXPECT_EQ(refusal("num_attention_heads", 7).code(), Code::kInvalidArgument);
+  EXPECT_EQ(refusal("eos_token_id", 50272).code(), Code::kInvalidArgument);
+  EXPECT_EQ(refusal("enable_bias", "yes").code(), Code::kInvalidArgument);
+}
+
+TEST(Config, RefusesAnUnknownFamilyOrActivationByName) {
+  EXPECT_EQ(refusal("model_type", "mamba").code(), Code::kUnsupported);
+  EXPECT_NE(std::string(refusal("model_type", "mamba").what()).find("mamba"), std::string::npos);
+  EXPECT_EQ(refusal("activation_function", "swish").code(), Code::kUnsupported);
+  EXPECT_NE(std::string(refusal("activation_function", "swish").what()).find("swish"), std::string::npos);
+  EXPECT_EQ(refusal("model_type", nullptr).code(), Code::kInvalidArgument);
+}
+
+TEST(Config, RefusesWhatIsNotAConfig) {
+  const auto code = [](const std::string& text) {
+    try {
+      parse_config(text, "config.json");
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return Code::kInternal;
+  };
+  EXPECT_EQ(code("[]"), Code::kDataCorrupt);
+  EXPECT_EQ(code("{"), Code::kDataCorrupt);
+  EXPECT_EQ(code("{}"), Code::kInvalidArgument);
+  EXPECT_EQ(code(std::string(1 << 18, '[')), Code::kDataCorrupt);
+}
+
+TEST(Config, KnowsThePublishedShapes) {
+  EXPECT_EQ(published_shape("opt-1.3b").layers, 24);
+  EXPECT_EQ(published_shape("opt-350m").embed_dim, 512);
+  EXPECT_FALSE(published_shape("opt-350m").norm_before);
+  EXPECT_THROW(published_shape("opt-9000b"), Error);
+}
+
+TEST(Registry, SaysWhichTensorParallelDegreesWork) {
+  const Config config = published_shape("opt-125m");
+  for (const int tp : {1, 2, 3, 4, 6, 12}) EXPECT_NO_THROW(check_tp(config, tp));
+  for (const int tp : {0, -1, 5, 8, 24}) {
+    try {
+      check_tp(config, tp);
+      ADD_FAILURE() << tp;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::kInvalidArgument);
+      EXPECT_NE(std::string(error.what()).find("1, 2, 3, 4, 6, 12"), std::string::npos) << error.what();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ganglion::models
