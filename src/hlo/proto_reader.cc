@@ -135,7 +135,12 @@ void read_fields(const proto::Instruction& in, Instruction& out) {
                  to_dims(scatter.scatter_dims_to_operand_dims()), scatter.index_vector_dim(), in.unique_indices()};
   out.is_stable = in.is_stable();
   out.custom_call_target = in.custom_call_target();
-  for (const proto::ReplicaGroup& group : in.replica_groups())
+  if (in.collective_device_list().has_iota_replica_groups())
+    fail(Code::kUnsupported, "[hlo proto] {}: replica groups written as an iota are not supported; list them",
+         in.name());
+  const bool is_listed = in.collective_device_list().replica_groups_size() > 0;
+  for (const proto::ReplicaGroup& group :
+       is_listed ? in.collective_device_list().replica_groups() : in.replica_groups())
     out.replica_groups.push_back(to_dims(group.replica_ids()));
   out.place = in.metadata().op_name();
 }

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "hlo/builder.h"
 #include "hlo/composite.h"
+#include "hlo/proto/hlo.pb.h"
 #include "hlo/proto_reader.h"
 #include "hlo/proto_writer.h"
 #include "hlo/text_printer.h"
@@ -94,6 +95,38 @@ TEST(Proto, AnUnknownOpcodeIsNamed) {
     EXPECT_EQ(error.code(), Code::kUnsupported);
     EXPECT_NE(std::string(error.what()).find("foofoof"), std::string::npos) << error.what();
   }
+}
+
+TEST(Proto, APaddedScalarStillHasAPaddingConfig) {
+  Builder b("pad");
+  const Value x = b.input("x", Shape::array(DType::kF32, {}));
+  const auto module = b.finish({pad(x, b.scalar(DType::kF32, 0), {})});
+  proto::Module written;
+  ASSERT_TRUE(written.ParseFromString(write_proto(*module)));
+  int pads = 0;
+  for (const auto& instruction : written.computations(0).instructions()) {
+    if (instruction.opcode() != "pad") continue;
+    ++pads;
+    EXPECT_TRUE(instruction.has_padding_config());  // XLA refuses the module otherwise
+  }
+  EXPECT_EQ(pads, 1);
+}
+
+TEST(Proto, ReplicaGroupsAreReadFromTheDeviceListOfTodaysXla) {
+  Builder b("groups");
+  const Value x = b.input("x", Shape::array(DType::kF32, {2}));
+  const auto module = b.finish({all_reduce(x, b.binary_computation(Opcode::kAdd, DType::kF32), {{0, 2}, {1, 3}})});
+  proto::Module written;
+  ASSERT_TRUE(written.ParseFromString(write_proto(*module)));
+  for (auto& computation : *written.mutable_computations()) {
+    for (auto& instruction : *computation.mutable_instructions()) {
+      if (instruction.opcode() != "all-reduce") continue;
+      instruction.mutable_collective_device_list()->mutable_replica_groups()->Swap(
+          instruction.mutable_replica_groups());
+    }
+  }
+  const auto read = reread(written.SerializeAsString());
+  EXPECT_EQ(read->entry->root->operands[0]->replica_groups, (std::vector<std::vector<std::int64_t>>{{0, 2}, {1, 3}}));
 }
 
 TEST(TextPrinter, NamesAliasesCompositesAndBounds) {

@@ -123,6 +123,9 @@ void write_fields(const Instruction& i, proto::Instruction* out) {
       out->set_unique_indices(i.scatter.unique_indices);
       break;
     }
+    case Opcode::kPad:
+      out->mutable_padding_config();  // XLA wants it even where a scalar is padded and there is nothing to say
+      break;
     case Opcode::kSort:
       out->set_is_stable(i.is_stable);
       break;

@@ -50,11 +50,12 @@ std::vector<std::vector<std::size_t>> members_of_groups(const hlo::Instruction& 
     for (const std::int64_t rank : group) {
       const auto found = std::find(ranks.begin(), ranks.end(), rank);
       if (found == ranks.end()) {
-        fail(Code::kInvalidArgument, "{}replica_groups name rank {}, but {} ranks run; evaluate with more ranks",
-             where(instruction), rank, ranks.size());
+        fail(Code::kInvalidArgument, "{}: replica_groups name rank {}, but {} ranks run; evaluate with more ranks",
+             hlo::where(instruction), rank, ranks.size());
       }
       const auto member = static_cast<std::size_t>(found - ranks.begin());
-      if (seen[member]) fail(Code::kInvalidArgument, "{}replica_groups name rank {} twice", where(instruction), rank);
+      if (seen[member])
+        fail(Code::kInvalidArgument, "{}: replica_groups name rank {} twice", hlo::where(instruction), rank);
       seen[member] = true;
       members.push_back(member);
     }
@@ -62,7 +63,7 @@ std::vector<std::vector<std::size_t>> members_of_groups(const hlo::Instruction& 
   }
   const auto missing = std::find(seen.begin(), seen.end(), false);
   if (missing != seen.end()) {
-    fail(Code::kInvalidArgument, "{}rank {} is in none of the replica_groups", where(instruction),
+    fail(Code::kInvalidArgument, "{}: rank {} is in none of the replica_groups", hlo::where(instruction),
          ranks[static_cast<std::size_t>(missing - seen.begin())]);
   }
   return groups;

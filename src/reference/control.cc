@@ -149,14 +149,14 @@ std::vector<Value> Interpreter::run_while(const hlo::Instruction& instruction, c
     for (const Value& value : run(condition, ranks, arguments)) goes_on.push_back(load(value.view, 0).integer != 0);
     for (std::size_t r = 1; r < ranks.size(); ++r) {
       if (goes_on[r] != goes_on[0]) {
-        fail(Code::kInvalidArgument, "{}rank {} goes on and rank {} stops, but the loop has a collective",
-             where(instruction), ranks[goes_on[r] ? r : 0], ranks[goes_on[r] ? 0 : r]);
+        fail(Code::kInvalidArgument, "{}: rank {} goes on and rank {} stops, but the loop has a collective",
+             hlo::where(instruction), ranks[goes_on[r] ? r : 0], ranks[goes_on[r] ? 0 : r]);
       }
     }
     if (!goes_on[0]) return state;
     if (++iterations_ > options_.iteration_limit) {
-      fail(Code::kDeadlineExceeded, "{}more than {} iterations; see EvaluateOptions::iteration_limit",
-           where(instruction), options_.iteration_limit);
+      fail(Code::kDeadlineExceeded, "{}: more than {} iterations; see EvaluateOptions::iteration_limit",
+           hlo::where(instruction), options_.iteration_limit);
     }
     state = run(body, ranks, arguments);
   }

@@ -70,14 +70,10 @@ Tensor bitcast(const hlo::Instruction& instruction, const TensorView& x, const D
 
 }  // namespace
 
-std::string where(const hlo::Instruction& instruction) {
-  return fmt::format("{}: %{}: ", instruction.place.empty() ? "[reference]" : instruction.place, instruction.name);
-}
-
 void expect_dims(const hlo::Instruction& instruction, const Dims& seen, const Dims& wanted) {
   if (seen == wanted) return;
-  fail(Code::kInvalidArgument, "{}an operand of {} has dims {} in this run, wanted {}; bounded rows must agree",
-       where(instruction), hlo::opcode_name(instruction.opcode), shape_text(instruction.shape.dtype, seen),
+  fail(Code::kInvalidArgument, "{}: an operand of {} has dims {} in this run, wanted {}; bounded rows must agree",
+       hlo::where(instruction), hlo::opcode_name(instruction.opcode), shape_text(instruction.shape.dtype, seen),
        shape_text(instruction.shape.dtype, wanted));
 }
 
@@ -103,7 +99,7 @@ Tensor elementwise(const hlo::Instruction& instruction, const Operands& operands
   }
   if (hlo::is_elementwise_unary(instruction.opcode)) return unary(instruction, operands[0], dims);
   if (hlo::is_elementwise_binary(instruction.opcode)) return binary(instruction, operands[0], operands[1], dims);
-  fail(Code::kInternal, "{}{} is not elementwise", where(instruction), hlo::opcode_name(instruction.opcode));
+  fail(Code::kInternal, "{}: {} is not elementwise", hlo::where(instruction), hlo::opcode_name(instruction.opcode));
 }
 
 }  // namespace ganglion::reference

@@ -110,8 +110,8 @@ Dims Interpreter::dims_in_this_run(const hlo::Instruction& instruction, const Pl
     const std::int64_t rows = frame.rows[static_cast<std::size_t>(plan.rows.of(&instruction))];
     if (rows < 0) {
       fail(Code::kUnsupported,
-           "{}nothing says how many rows {} has; combine it with a bounded parameter of this computation",
-           where(instruction), instruction.shape.text());
+           "{}: nothing says how many rows {} has; combine it with a bounded parameter of this computation",
+           hlo::where(instruction), instruction.shape.text());
     }
     dims.at(0) = rows;
   }
@@ -125,8 +125,8 @@ void Interpreter::remember_rows(const hlo::Instruction& instruction, const Plan&
   std::int64_t& rows = frame.rows[static_cast<std::size_t>(row_class)];
   const std::int64_t seen = value.view.dims.at(0);
   if (rows >= 0 && rows != seen) {
-    fail(Code::kInvalidArgument, "{}{} has {} rows in this run, but what it is combined with has {}",
-         where(instruction), instruction.shape.text(), seen, rows);
+    fail(Code::kInvalidArgument, "{}: {} has {} rows in this run, but what it is combined with has {}",
+         hlo::where(instruction), instruction.shape.text(), seen, rows);
   }
   rows = seen;
 }
@@ -151,7 +151,7 @@ Value Interpreter::evaluate_alone(const hlo::Instruction& instruction, const Pla
     }
     case Opcode::kCustomCall:
       fail(Code::kUnsupported, "{}custom-call \"{}\" cannot be evaluated; write it as a composite, whose body can",
-           where(instruction), instruction.custom_call_target);
+           hlo::where(instruction), instruction.custom_call_target);
     default:
       break;
   }

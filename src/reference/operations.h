@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "hlo/module.h"
+#include "hlo/shape_inference.h"
 #include "reference/scalar.h"
 #include "reference/value.h"
 
@@ -44,8 +45,6 @@ Tensor all_gather(const hlo::Instruction& instruction, const Operands& operands)
 std::vector<std::vector<std::size_t>> members_of_groups(const hlo::Instruction& instruction,
                                                         const std::vector<int>& ranks);
 
-// "[opt] layer 3: %dot.7: " or "[reference] %dot.7: ", for the front of error messages.
-std::string where(const hlo::Instruction& instruction);
 // kInvalidArgument unless the dims are equal.
 void expect_dims(const hlo::Instruction& instruction, const Dims& seen, const Dims& wanted);
 

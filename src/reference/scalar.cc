@@ -291,9 +291,8 @@ IntegerUnary integer_unary(Opcode opcode) noexcept {
 
 IntegerBinary integer_binary(Opcode opcode) noexcept {
   switch (opcode) {
-    // Of pred, a sum is an or and a product an and.
     case Opcode::kAdd:
-      return [](DType t, std::int64_t a, std::int64_t b) { return t == DType::kPred ? a | b : add(a, b); };
+      return [](DType, std::int64_t a, std::int64_t b) { return add(a, b); };
     case Opcode::kSubtract:
       return [](DType, std::int64_t a, std::int64_t b) { return subtract(a, b); };
     case Opcode::kMultiply:

@@ -188,7 +188,8 @@ Tensor shape_op(const hlo::Instruction& instruction, const Operands& operands, c
     case Opcode::kReverse:
       return reverse(instruction, operands[0]);
     default:
-      fail(Code::kInternal, "{}{} is not a shape operation", where(instruction), hlo::opcode_name(instruction.opcode));
+      fail(Code::kInternal, "{}: {} is not a shape operation", hlo::where(instruction),
+           hlo::opcode_name(instruction.opcode));
   }
 }
 
