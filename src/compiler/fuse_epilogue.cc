@@ -10,10 +10,14 @@ using program::ElementOp;
 
 std::optional<Activation> activation_of(ElementOp op) {
   switch (op) {
-    case ElementOp::kRelu: return Activation::kRelu;
-    case ElementOp::kGeluErf: return Activation::kGeluErf;
-    case ElementOp::kGeluTanh: return Activation::kGeluTanh;
-    default: return std::nullopt;
+    case ElementOp::kRelu:
+      return Activation::kRelu;
+    case ElementOp::kGeluErf:
+      return Activation::kGeluErf;
+    case ElementOp::kGeluTanh:
+      return Activation::kGeluTanh;
+    default:
+      return std::nullopt;
   }
 }
 

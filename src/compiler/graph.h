@@ -25,9 +25,9 @@ enum class NodeKind : std::uint8_t {
   kMatmul,       // MatmulParams; operands {x, weight parameter, bias?, residual?}
   kLayerNorm,
   kEmbedding,
-  kKvWrite,      // operands {cache, rows, slots}
+  kKvWrite,  // operands {cache, rows, slots}
   kAttention,
-  kAllReduce,    // AllReduceParams; operands {x, bias?, residual?}
+  kAllReduce,  // AllReduceParams; operands {x, bias?, residual?}
 };
 
 struct Graph;
@@ -43,14 +43,14 @@ struct Node {
   const hlo::Instruction* origin = nullptr;  // attributes, name and place; owned by the module
   std::vector<Value> operands;
   std::vector<NodeResult> results;
-  std::shared_ptr<const Tensor> literal;     // of a constant
+  std::shared_ptr<const Tensor> literal;  // of a constant
   program::Params params;
   program::Combine combine = program::Combine::kAdd;  // reduce, scatter, all-reduce
   bool overwrite = false;                             // scatter whose computation returns the update
   bool transposed_weight = false;                     // matmul whose weight parameter is [k, n]
   bool replicated = true;                             // equal on all ranks
   bool dead = false;
-  std::vector<std::shared_ptr<Graph>> called;         // computations that stay computations
+  std::vector<std::shared_ptr<Graph>> called;  // computations that stay computations
 
   const hlo::Shape& shape() const { return results[0].shape; }
 };
@@ -58,15 +58,13 @@ struct Node {
 struct Graph {
   std::string name;
   std::vector<Node> nodes;
-  std::vector<Value> outputs;      // flattened root
-  std::vector<Value> parameters;   // of the entry: by parameter number; of a callee: flattened
+  std::vector<Value> outputs;     // flattened root
+  std::vector<Value> parameters;  // of the entry: by parameter number; of a callee: flattened
   bool entry = false;
 
   const Node& node(Value value) const { return nodes[static_cast<std::size_t>(value.node)]; }
   Node& node(Value value) { return nodes[static_cast<std::size_t>(value.node)]; }
-  const NodeResult& result(Value value) const {
-    return node(value).results[static_cast<std::size_t>(value.result)];
-  }
+  const NodeResult& result(Value value) const { return node(value).results[static_cast<std::size_t>(value.result)]; }
   const hlo::Shape& shape(Value value) const { return result(value).shape; }
 
   // How many operands and outputs name each node's results, by node.

@@ -65,10 +65,10 @@ void Lowering::lower_dot(std::int32_t index) {
   using RowsIn = program::DotParams::RowsIn;
   if (lhs.rows != kAllRows) {
     params.rows = lhs.rows;
-    params.rows_in = !dims.lhs_batch.empty() && dims.lhs_batch[0] == 0             ? RowsIn::kBatch
-                     : !lhs_free.empty() && lhs_free[0] == 0                       ? RowsIn::kFree
+    params.rows_in = !dims.lhs_batch.empty() && dims.lhs_batch[0] == 0               ? RowsIn::kBatch
+                     : !lhs_free.empty() && lhs_free[0] == 0                         ? RowsIn::kFree
                      : !dims.lhs_contracting.empty() && dims.lhs_contracting[0] == 0 ? RowsIn::kContracted
-                                                                                   : RowsIn::kNowhere;
+                                                                                     : RowsIn::kNowhere;
     // Rows inside a list would change the strides of the result: the bound is computed.
     if (params.rows_in == RowsIn::kFree && !dims.lhs_batch.empty()) params.rows_in = RowsIn::kNowhere;
   }
@@ -116,8 +116,9 @@ void Lowering::lower_scatter(std::int32_t index) {
          source.origin->place, source.origin->name);
   }
   const hlo::ScatterDims& dims = source.origin->scatter;
-  program::ScatterParams params{dims.update_window_dims, dims.inserted_window_dims, dims.scatter_dims_to_operand_dims,
-                                dims.index_vector_dim, source.combine, source.overwrite};
+  program::ScatterParams params{
+      dims.update_window_dims, dims.inserted_window_dims, dims.scatter_dims_to_operand_dims, dims.index_vector_dim,
+      source.combine,          source.overwrite};
   const Operand indices = operand(source.operands[1]);
   const Operand updates = operand(source.operands[2]);
   std::vector<std::shared_ptr<const program::Program>> called;
@@ -135,7 +136,8 @@ void Lowering::lower_sort(std::int32_t index) {
   need_scratch(comparator->arena_bytes + comparator->scratch_bytes + program::kCalleeFrameBytes);
   std::vector<Operand> operands, results;
   for (const Value value : source.operands) operands.push_back(operand(value));
-  for (std::size_t i = 0; i < source.results.size(); ++i) results.push_back(result(index, static_cast<std::int32_t>(i)));
+  for (std::size_t i = 0; i < source.results.size(); ++i)
+    results.push_back(result(index, static_cast<std::int32_t>(i)));
   // Per line of the dimension: a permutation, and room to merge.
   emit(source, program::SortParams{source.origin->dimensions[0]}, std::move(operands), std::move(results)).called = {
       comparator};

@@ -10,7 +10,8 @@ bool all_ranks_meet(const Node& node) { return node.origin->replica_groups.size(
 bool differs_by_itself(const Graph& graph);
 
 bool is_collective(const Node& node) {
-  return node.kind == NodeKind::kAllReduce || (node.kind == NodeKind::kInstruction && node.opcode == Opcode::kAllGather);
+  return node.kind == NodeKind::kAllReduce ||
+         (node.kind == NodeKind::kInstruction && node.opcode == Opcode::kAllGather);
 }
 
 bool callees_differ(const Node& node) {
@@ -32,9 +33,12 @@ bool differs_by_itself(const Graph& graph) {
 bool parameter_replicated(const Node& node, const Graph& graph, const Unit& unit) {
   if (!graph.entry) return false;
   switch (node.origin->role) {
-    case hlo::ParameterRole::kInput: return !unit.inputs_per_rank;
-    case hlo::ParameterRole::kWeight: return !node.origin->sharded;
-    case hlo::ParameterRole::kState: return false;
+    case hlo::ParameterRole::kInput:
+      return !unit.inputs_per_rank;
+    case hlo::ParameterRole::kWeight:
+      return !node.origin->sharded;
+    case hlo::ParameterRole::kState:
+      return false;
   }
   return false;
 }

@@ -19,8 +19,8 @@ std::string size_text(std::int64_t bytes) {
 }  // namespace
 
 std::string Plan::text() const {
-  return fmt::format("weights {} + KV cache {} + activations {} + program {} = {}", size_text(weights), size_text(kv_cache),
-                     size_text(activations), size_text(program), size_text(total()));
+  return fmt::format("weights {} + KV cache {} + activations {} + program {} = {}", size_text(weights),
+                     size_text(kv_cache), size_text(activations), size_text(program), size_text(total()));
 }
 
 std::int64_t cache_bytes_per_token(const models::Config& config, DType kv) {

@@ -1,4 +1,5 @@
-// What a model takes, byte by byte, and whether it fits. The engine refuses with this sum before it loads anything large.
+// What a model takes, byte by byte, and whether it fits. The engine refuses with this sum before it loads anything
+// large.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,7 @@ namespace ganglion::planner {
 
 // Bytes of all ranks together; what the ranks hold in common is counted once.
 struct Plan {
-  std::int64_t weights = 0;      // packed
+  std::int64_t weights = 0;  // packed
   std::int64_t kv_cache = 0;
   std::int64_t activations = 0;  // what a step computes with
   std::int64_t program = 0;
@@ -25,7 +26,8 @@ struct Plan {
 std::int64_t cache_bytes_per_token(const models::Config& config, DType kv);
 
 // How many blocks of the cache fit beside the rest of the plan, at most `wanted`; possibly 0.
-std::int64_t blocks_that_fit(const Plan& plan, std::int64_t bytes_per_block, std::int64_t wanted, std::int64_t memory_bytes);
+std::int64_t blocks_that_fit(const Plan& plan, std::int64_t bytes_per_block, std::int64_t wanted,
+                             std::int64_t memory_bytes);
 
 // Error{kResourceExhausted} with the sum, what there is, and what to change, when the plan is larger than memory_bytes.
 // `place` begins the message.

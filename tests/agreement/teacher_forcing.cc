@@ -61,8 +61,8 @@ Predictions predict(const std::filesystem::path& model, models::Types types,
     const std::vector<std::int32_t> zeros(window.size(), 0);
     const Tensor ids = s32({count}, window), order = s32({count}, counting(count)), sequence = s32({count}, zeros);
     const Tensor size = s32({}, {static_cast<std::int32_t>(count)});
-    const std::vector<std::vector<TensorView>> inputs = {{ids.view(), order.view(), sequence.view(), order.view(),
-                                                          table.view(), order.view(), size.view(), size.view()}};
+    const std::vector<std::vector<TensorView>> inputs = {{size.view(), size.view(), ids.view(), order.view(),
+                                                          sequence.view(), order.view(), table.view(), order.view()}};
     Tensor logits(DType::kF32, {longest, config.vocab});
     std::vector<std::vector<MutableTensorView>> results = {{logits.mutable_view()}};
     executable->run(inputs, results);
