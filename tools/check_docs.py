@@ -12,6 +12,8 @@ for document in documents:
     for number, line in enumerate(document.read_text().splitlines(), 1):
         for name in re.findall(r"`([\w./-]+)`", line):
             top = name.split("/")[0]
+            if name.startswith("/") or "NAME" in name:  # a URL's path; a name to be chosen
+                continue
             folder_below_src = (root / "src" / top).is_dir() and "/" in name
             if not ((top in tops and top != "build" and "/" in name) or folder_below_src):
                 continue
