@@ -35,7 +35,7 @@ Builder::~Builder() = default;
 std::string Builder::current_place() const {
   std::string out;
   for (const std::string& place : state_->places) {
-    if (!out.empty()) out += ": ";
+    if (!out.empty()) out += out.back() == ']' ? " " : ": ";
     out += place;
   }
   return out;

@@ -28,7 +28,7 @@ TEST(Builder, AnErrorBeginsWithTheModelsLineOfThought) {
   const auto opt = b.place("[opt]");
   const auto layer = b.place("layer 3");
   const std::string error = error_of([&] { dot(x, w, {{0}, {0}, {}, {}}); });
-  EXPECT_TRUE(error.starts_with("[opt]: layer 3: dot of f16[5,768] and f16[512,768]")) << error;
+  EXPECT_TRUE(error.starts_with("[opt] layer 3: dot of f16[5,768] and f16[512,768]")) << error;
   EXPECT_NE(error.find("5 and 512"), std::string::npos) << error;
 }
 
