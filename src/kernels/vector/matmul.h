@@ -17,6 +17,72 @@
 namespace ganglion::kernels {
 namespace {
 
+// The inner loop over a slice of a panel in f32, for any number of rows.
+template <class V, std::int64_t kTile, std::int64_t kDepth>
+struct Tiles {
+  using Reg = typename V::Reg;
+  using Function = void (*)(const float*, std::int64_t, const float*, std::int64_t, float*, bool) noexcept;
+  static constexpr std::int64_t kVectors = 2;  // in a panel's width
+  static constexpr std::int64_t kWidth = kVectors * V::kLanes;
+
+  // sums[r, :] += x[r, 0..depth) * weights[0..depth, :] for the rows of a tile. Rows of x are kDepth apart when copied
+  // together, else x_stride; sums start at zero when `first`.
+  template <std::int64_t rows, bool copied>
+  static void tile(const float* x, std::int64_t x_stride, const float* weights, std::int64_t depth, float* sums,
+                   bool first) noexcept {
+    const std::int64_t stride = copied ? kDepth : x_stride;
+    Reg local[rows][kVectors];
+#pragma GCC unroll 16
+    for (std::int64_t r = 0; r < rows; ++r) {
+      local[r][0] = first ? V::zero() : V::load(sums + r * kWidth);
+      local[r][1] = first ? V::zero() : V::load(sums + r * kWidth + V::kLanes);
+    }
+    for (std::int64_t i = 0; i < depth; ++i) {
+      const Reg w0 = V::load(weights + i * kWidth);
+      const Reg w1 = V::load(weights + i * kWidth + V::kLanes);
+#pragma GCC unroll 16
+      for (std::int64_t r = 0; r < rows; ++r) {
+        const Reg value = V::all_of(x + r * stride + i);
+        local[r][0] = V::fma(value, w0, local[r][0]);
+        local[r][1] = V::fma(value, w1, local[r][1]);
+      }
+    }
+#pragma GCC unroll 16
+    for (std::int64_t r = 0; r < rows; ++r) {
+      V::store(sums + r * kWidth, local[r][0]);
+      V::store(sums + r * kWidth + V::kLanes, local[r][1]);
+    }
+  }
+
+  // The instance for a number of rows, 1 <= rows <= kTile.
+  template <bool copied, std::int64_t rows = kTile>
+  static Function tile_for(std::int64_t count) noexcept {
+    if constexpr (rows > 1) {
+      if (count < rows) return tile_for<copied, rows - 1>(count);
+    }
+    return tile<rows, copied>;
+  }
+  // sums [rows, kWidth] += x [rows, depth] * weights [depth, kWidth], in tiles as equal as can be: a tile of few rows
+  // has too few chains to keep the multipliers busy.
+  template <bool copied>
+  static void all(const float* x, std::int64_t x_stride, std::int64_t rows, const float* weights, std::int64_t depth,
+                  float* sums, bool first) noexcept {
+    const std::int64_t stride = copied ? kDepth : x_stride;
+    const std::int64_t count = (rows + kTile - 1) / kTile;
+    const std::int64_t height = rows / count;
+    const std::int64_t taller = rows % count;  // this many tiles have one row more
+    std::int64_t row = 0;
+    if (taller > 0) {
+      const Function tile = tile_for<copied>(height + 1);
+      for (; row < taller * (height + 1); row += height + 1) {
+        tile(x + row * stride, stride, weights, depth, sums + row * kWidth, first);
+      }
+    }
+    const Function tile = tile_for<copied>(height);
+    for (; row < rows; row += height) tile(x + row * stride, stride, weights, depth, sums + row * kWidth, first);
+  }
+};
+
 // kTile_ rows of two vectors of sums fit in the registers beside what they are multiplied from.
 template <class V, Storage S, std::int64_t kTile_, std::int64_t kDepth_>
 struct Matmul {
@@ -105,46 +171,9 @@ struct Matmul {
     for (; n < args.n_end; n += kWidth) stream<rows, 1>(args, 0, n);
   }
 
-  // sums[r, :] += x[r, 0..depth) * weights[0..depth, :] for the rows of a tile. Rows of x are kDepth apart when copied
-  // together, else x_stride; sums start at zero when `first`.
-  template <std::int64_t rows, bool copied>
-  static void tile(const float* x, std::int64_t x_stride, const float* weights, std::int64_t depth, float* sums,
-                   bool first) noexcept {
-    const std::int64_t stride = copied ? kDepth : x_stride;
-    Reg local[rows][kVectors];
-#pragma GCC unroll 16
-    for (std::int64_t r = 0; r < rows; ++r) {
-      local[r][0] = first ? V::zero() : V::load(sums + r * kWidth);
-      local[r][1] = first ? V::zero() : V::load(sums + r * kWidth + V::kLanes);
-    }
-    for (std::int64_t i = 0; i < depth; ++i) {
-      const Reg w0 = V::load(weights + i * kWidth);
-      const Reg w1 = V::load(weights + i * kWidth + V::kLanes);
-#pragma GCC unroll 16
-      for (std::int64_t r = 0; r < rows; ++r) {
-        const Reg value = V::all_of(x + r * stride + i);
-        local[r][0] = V::fma(value, w0, local[r][0]);
-        local[r][1] = V::fma(value, w1, local[r][1]);
-      }
-    }
-#pragma GCC unroll 16
-    for (std::int64_t r = 0; r < rows; ++r) {
-      V::store(sums + r * kWidth, local[r][0]);
-      V::store(sums + r * kWidth + V::kLanes, local[r][1]);
-    }
-  }
-
-  using TileFunction = void (*)(const float*, std::int64_t, const float*, std::int64_t, float*, bool) noexcept;
   using StreamFunction = void (*)(const MatmulArgs&) noexcept;
 
   // The instance for a number of rows, 1 <= rows <= kTile.
-  template <bool copied, std::int64_t rows = kTile>
-  static TileFunction tile_for(std::int64_t count) noexcept {
-    if constexpr (rows > 1) {
-      if (count < rows) return tile_for<copied, rows - 1>(count);
-    }
-    return tile<rows, copied>;
-  }
   template <std::int64_t rows = kTile>
   static StreamFunction stream_for(std::int64_t count) noexcept {
     if constexpr (rows > 1) {
@@ -166,20 +195,6 @@ struct Matmul {
     }
   }
 
-  // Every tile of rows over one slice; sums is [rows, kWidth].
-  template <bool copied>
-  static void tiles(const float* x, std::int64_t x_stride, std::int64_t rows, const float* weights, std::int64_t depth,
-                    float* sums, bool first) noexcept {
-    const std::int64_t stride = copied ? kDepth : x_stride;
-    std::int64_t row = 0;
-    for (; row + kTile <= rows; row += kTile) {
-      tile<kTile, copied>(x + row * stride, stride, weights, depth, sums + row * kWidth, first);
-    }
-    if (row < rows) {
-      tile_for<copied>(rows - row)(x + row * stride, stride, weights, depth, sums + row * kWidth, first);
-    }
-  }
-
   static void finish_all(const MatmulArgs& args, std::int64_t row, std::int64_t rows, std::int64_t n,
                          const float* sums) noexcept {
     for (std::int64_t r = 0; r < rows; ++r) {
@@ -196,7 +211,8 @@ struct Matmul {
       for (std::int64_t k = 0; k < args.k; k += kDepth) {
         const std::int64_t depth = smaller(kDepth, args.k - k);
         const float* weights = slice(panel + k * kWidth, depth, room);
-        tiles<false>(args.x + k, args.x_stride, args.rows, weights, depth, sums, k == 0);
+        Tiles<V, kTile, kDepth>::template all<false>(args.x + k, args.x_stride, args.rows, weights, depth, sums,
+                                                     k == 0);
       }
       finish_all(args, 0, args.rows, n, sums);
     }
@@ -222,7 +238,8 @@ struct Matmul {
           for (std::int64_t n = begin; n < end; n += kWidth) {
             const Type* panel = static_cast<const Type*>(args.panels) + n * args.k;
             const float* weights = slice(panel + k * kWidth, depth, room);
-            tiles<true>(x, kDepth, rows, weights, depth, sums + (n - begin) * kRows, k == 0);
+            Tiles<V, kTile, kDepth>::template all<true>(x, kDepth, rows, weights, depth, sums + (n - begin) * kRows,
+                                                        k == 0);
           }
         }
         for (std::int64_t n = begin; n < end; n += kWidth) {
