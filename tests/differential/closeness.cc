@@ -1,4 +1,4 @@
-#include "differential/closeness.h"
+#include "tests/differential/closeness.h"
 
 #include <fmt/format.h>
 

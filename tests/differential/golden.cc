@@ -1,4 +1,4 @@
-#include "differential/golden.h"
+#include "tests/differential/golden.h"
 
 #include <cstring>
 #include <nlohmann/json.hpp>

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "differential/closeness.h"
 #include "hlo/module.h"
 #include "tensor/tensor.h"
+#include "tests/differential/closeness.h"
 
 namespace ganglion::differential {
 

@@ -3,8 +3,8 @@
 
 #include <set>
 
-#include "differential/golden.h"
 #include "reference/evaluate.h"
+#include "tests/differential/golden.h"
 
 namespace ganglion::differential {
 namespace {

@@ -1,12 +1,12 @@
-#include "differential/random_module.h"
+#include "tests/differential/random_module.h"
 
 #include <algorithm>
 #include <cmath>
 #include <optional>
 
-#include "differential/random_tensor.h"
 #include "hlo/builder.h"
 #include "hlo/composite.h"
+#include "tests/differential/random_tensor.h"
 
 namespace ganglion::differential {
 namespace {

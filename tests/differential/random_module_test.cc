@@ -1,17 +1,17 @@
 // What random modules must be for differential tests to mean anything.
-#include "differential/random_module.h"
+#include "tests/differential/random_module.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <set>
 
-#include "differential/closeness.h"
 #include "hlo/proto_reader.h"
 #include "hlo/proto_writer.h"
 #include "hlo/text_printer.h"
 #include "hlo/verifier.h"
 #include "reference/evaluate.h"
+#include "tests/differential/closeness.h"
 
 namespace ganglion::differential {
 namespace {

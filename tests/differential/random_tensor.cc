@@ -1,4 +1,4 @@
-#include "differential/random_tensor.h"
+#include "tests/differential/random_tensor.h"
 
 namespace ganglion::differential {
 

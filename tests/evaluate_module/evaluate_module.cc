@@ -9,11 +9,11 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "differential/random_module.h"
 #include "hlo/proto_reader.h"
 #include "hlo/proto_writer.h"
 #include "reference/evaluate.h"
 #include "tensor/npy.h"
+#include "tests/differential/random_module.h"
 
 namespace ganglion::differential {
 namespace {

@@ -2,7 +2,7 @@
 
 Needs the pip packages jax==0.10.* (with jaxlib) and numpy, and the program evaluate_module of a built tree:
 
-    python tests/differential/check_random_with_jaxlib.py build/release/tests/differential/evaluate_module [COUNT [FIRST_SEED]]
+    python tests/evaluate_module/check_random_with_jaxlib.py build/release/tests/evaluate_module/evaluate_module [COUNT [FIRST_SEED]]
 
 Prints a line for every result that differs by more than the tolerance that the generator derived, and exits with 1 then.
 """
