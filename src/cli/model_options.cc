@@ -1,15 +1,21 @@
 #include "cli/model_options.h"
 
 #include <CLI/CLI.hpp>
+#include <limits>
 
 #include "base/thread_pool.h"
 #include "engine/model.h"
 
 namespace ganglion::cli {
 
+std::int64_t memory_setting(const Settings& settings) {
+  return settings.integer("GANGLION_MEMORY_BYTES", 1, std::numeric_limits<std::int64_t>::max()).value_or(0);
+}
+
 void add_model_options(CLI::App& verb, const Settings& settings, ModelOptions& options) {
   options.threads = static_cast<int>(settings.integer("GANGLION_THREADS", 1, 1024).value_or(available_cores()));
   options.isa = settings.value("GANGLION_ISA");
+  options.memory_bytes = memory_setting(settings);
   options.dtype = "f32";
   verb.add_option("--dtype", options.dtype, "storage of weights and cache: f32, f16 or bf16")->capture_default_str();
   verb.add_option("--tp", options.tp, "tensor parallel degree")->capture_default_str()->check(CLI::Range(1, 128));
@@ -25,6 +31,7 @@ engine::EngineOptions engine_options_of(const ModelOptions& options, ThreadPool&
   out.tp = options.tp;
   out.n_positions = options.n_positions;
   out.isa = options.isa;
+  out.memory_bytes = options.memory_bytes;
   out.pool = &pool;
   return out;
 }

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/thread_pool.h"
+#include "cli/model_options.h"
 #include "cli/verb.h"
 #include "metrics/registry.h"
 #include "server/config.h"
@@ -38,8 +39,11 @@ int serve(const Options& options, const Settings& settings, log::Level level) {
   metrics::Registry registry;
   ThreadPool pool(options.threads);
   log::info("loading {} models with {} compute threads", config.models.size(), pool.threads());
-  server::Server server(config, server::engine_loader({.pool = &pool, .registry = &registry, .isa = options.isa}),
-                        registry);
+  server::Server server(
+      config,
+      server::engine_loader(
+          {.pool = &pool, .registry = &registry, .isa = options.isa, .memory_bytes = memory_setting(settings)}),
+      registry);
   log::info("serving on http://{}:{}", config.host, server.port());
 
   int signal = 0;

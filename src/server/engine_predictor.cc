@@ -107,6 +107,7 @@ ModelLoader engine_loader(const EngineLoaderOptions& options) {
     engine_options.max_sequences = settings.max_rolling_batch_size;
     engine_options.queue_capacity = settings.job_queue_size;
     engine_options.isa = options.isa;
+    engine_options.memory_bytes = options.memory_bytes;
     engine_options.pool = options.pool;
     engine_options.metrics = options.registry;
     engine_options.metric_model = entry.name;

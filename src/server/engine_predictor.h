@@ -1,6 +1,7 @@
 // Models of the native engine behind the Predictor interface.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "server/hosted_models.h"
@@ -17,7 +18,8 @@ namespace ganglion::server {
 struct EngineLoaderOptions {
   ThreadPool* pool = nullptr;  // shared by all models; must outlive them, like the registry
   metrics::Registry* registry = nullptr;
-  std::string isa;  // "": the best this CPU has
+  std::string isa = {};           // "": the best this CPU has
+  std::int64_t memory_bytes = 0;  // a model may take; 0: what the machine has free
 };
 
 // Loads checkpoints into engines. What a load throws names the setting that caused it, where one did: dtype,

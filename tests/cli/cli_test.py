@@ -87,6 +87,34 @@ class Generate(unittest.TestCase):
         self.assertIn("sse9", done.stderr)
 
 
+    def test_a_model_too_large_for_the_memory_is_refused_with_the_sum(self):
+        done = ganglion("generate", MODEL, "-p", "x", GANGLION_MEMORY_BYTES="1000000")
+        self.assertEqual(done.returncode, 5, done.stderr)
+        self.assertIn("weights", done.stderr)
+        self.assertIn("KV cache", done.stderr)
+
+
+class Serve(unittest.TestCase):
+    def test_a_port_in_use_a_missing_store_and_an_unwritable_log_end_with_a_message(self):
+        import socket
+
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+            store = SOURCE / "examples" / "models"
+            for code, words, arguments in (
+                (6, "in use", ("-s", store, "--address", address)),
+                (3, "/no/such/store", ("-s", "/no/such/store", "--address", address)),
+                (2, "/proc/nothing/x.log", ("-s", store, "--log-file", "/proc/nothing/x.log")),
+                (5, "weights", ("-s", store, "--address", address)),
+            ):
+                memory = {"GANGLION_MEMORY_BYTES": "1000000"} if code == 5 else {}
+                done = ganglion("serve", *arguments, **memory)
+                self.assertEqual(done.returncode, code, f"{arguments}: {done.stderr}")
+                self.assertIn(words, done.stderr)
+
+
 class Hlo(unittest.TestCase):
     def test_the_step_of_a_prompt_gives_the_same_logits_on_the_evaluator_and_the_cpu(self):
         with tempfile.TemporaryDirectory() as folder:
