@@ -21,23 +21,37 @@ namespace {
 template <class V, std::int64_t kTile, std::int64_t kDepth>
 struct Tiles {
   using Reg = typename V::Reg;
-  using Function = void (*)(const float*, std::int64_t, const float*, std::int64_t, float*, bool) noexcept;
+  struct Slice {
+    const float* weights;   // [depth, kWidth]
+    std::int64_t depth;     // at most kDepth
+    bool first;             // of k: sums start at zero
+    const char* next;       // what will be read from memory after this slice, and is prefetched meanwhile
+    std::int64_t next_row;  // its bytes a step of k
+  };
+  using Function = void (*)(const float*, std::int64_t, const Slice&, float*, const char*, std::int64_t) noexcept;
   static constexpr std::int64_t kVectors = 2;  // in a panel's width
   static constexpr std::int64_t kWidth = kVectors * V::kLanes;
 
   // sums[r, :] += x[r, 0..depth) * weights[0..depth, :] for the rows of a tile. Rows of x are kDepth apart when copied
-  // together, else x_stride; sums start at zero when `first`.
+  // together, else x_stride; then every step prefetches one line, `step` bytes after the one before. (With many rows
+  // the multipliers are the limit, and a prefetch costs more than it brings.)
   template <std::int64_t rows, bool copied>
-  static void tile(const float* x, std::int64_t x_stride, const float* weights, std::int64_t depth, float* sums,
-                   bool first) noexcept {
+  static void tile(const float* x, std::int64_t x_stride, const Slice& slice, float* sums,
+                   [[maybe_unused]] const char* ahead, [[maybe_unused]] std::int64_t step) noexcept {
+    const float* weights = slice.weights;
+    const std::int64_t depth = slice.depth;
     const std::int64_t stride = copied ? kDepth : x_stride;
     Reg local[rows][kVectors];
 #pragma GCC unroll 16
     for (std::int64_t r = 0; r < rows; ++r) {
-      local[r][0] = first ? V::zero() : V::load(sums + r * kWidth);
-      local[r][1] = first ? V::zero() : V::load(sums + r * kWidth + V::kLanes);
+      local[r][0] = slice.first ? V::zero() : V::load(sums + r * kWidth);
+      local[r][1] = slice.first ? V::zero() : V::load(sums + r * kWidth + V::kLanes);
     }
     for (std::int64_t i = 0; i < depth; ++i) {
+      if constexpr (!copied) {
+        __builtin_prefetch(ahead);
+        ahead += step;
+      }
       const Reg w0 = V::load(weights + i * kWidth);
       const Reg w1 = V::load(weights + i * kWidth + V::kLanes);
 #pragma GCC unroll 16
@@ -65,21 +79,22 @@ struct Tiles {
   // sums [rows, kWidth] += x [rows, depth] * weights [depth, kWidth], in tiles as equal as can be: a tile of few rows
   // has too few chains to keep the multipliers busy.
   template <bool copied>
-  static void all(const float* x, std::int64_t x_stride, std::int64_t rows, const float* weights, std::int64_t depth,
-                  float* sums, bool first) noexcept {
+  static void all(const float* x, std::int64_t x_stride, std::int64_t rows, const Slice& slice, float* sums) noexcept {
     const std::int64_t stride = copied ? kDepth : x_stride;
     const std::int64_t count = (rows + kTile - 1) / kTile;
     const std::int64_t height = rows / count;
     const std::int64_t taller = rows % count;  // this many tiles have one row more
+    const std::int64_t step = slice.next_row < 64 ? slice.next_row : 64;
+    std::int64_t ahead = 0;
     std::int64_t row = 0;
-    if (taller > 0) {
-      const Function tile = tile_for<copied>(height + 1);
-      for (; row < taller * (height + 1); row += height + 1) {
-        tile(x + row * stride, stride, weights, depth, sums + row * kWidth, first);
-      }
+    for (std::int64_t t = 0; t < count; ++t) {
+      const std::int64_t tall = t < taller ? height + 1 : height;
+      const bool more = ahead < slice.next_row * slice.depth;
+      tile_for<copied>(tall)(x + row * stride, stride, slice, sums + row * kWidth, slice.next + (more ? ahead : 0),
+                             more ? step : 0);
+      ahead += step * slice.depth;
+      row += tall;
     }
-    const Function tile = tile_for<copied>(height);
-    for (; row < rows; row += height) tile(x + row * stride, stride, weights, depth, sums + row * kWidth, first);
   }
 };
 
@@ -89,9 +104,12 @@ struct Matmul {
   using Reg = typename V::Reg;
   using E = Elements<V, S>;
   using Type = typename E::Type;
+  using T = Tiles<V, kTile_, kDepth_>;
 
-  static constexpr std::int64_t kVectors = 2;  // in a panel's width
-  static constexpr std::int64_t kWidth = kVectors * V::kLanes;
+  static constexpr std::int64_t kVectors = T::kVectors;
+  static constexpr std::int64_t kWidth = T::kWidth;
+  static constexpr std::int64_t kRowBytes =
+      kWidth * static_cast<std::int64_t>(sizeof(Type));  // of a panel, a step of k
   static constexpr std::int64_t kTile = kTile_;
   static constexpr std::int64_t kDepth = kDepth_;
   static constexpr std::int64_t kDirectRows = 4 * kTile;
@@ -141,7 +159,7 @@ struct Matmul {
         const Type* weights = panel + p * panel_size + i * kWidth;
         const char* ahead = reinterpret_cast<const char*>(weights) + kAhead;
 #pragma GCC unroll 2
-        for (std::int64_t line = 0; line < kWidth * static_cast<std::int64_t>(sizeof(Type)); line += 64) {
+        for (std::int64_t line = 0; line < kRowBytes; line += 64) {
           __builtin_prefetch(ahead + line);
         }
         const Reg w0 = E::load(weights);
@@ -189,7 +207,6 @@ struct Matmul {
       return weights;
     } else {
       for (std::int64_t i = 0; i < depth * kWidth; i += V::kLanes) {
-        __builtin_prefetch(reinterpret_cast<const char*>(weights + i) + kAhead);
         V::store(room + i, E::load(weights + i));
       }
       return room;
@@ -211,9 +228,14 @@ struct Matmul {
       const Type* panel = static_cast<const Type*>(args.panels) + n * args.k;
       for (std::int64_t k = 0; k < args.k; k += kDepth) {
         const std::int64_t depth = smaller(kDepth, args.k - k);
-        const float* weights = slice(panel + k * kWidth, depth, room);
-        Tiles<V, kTile, kDepth>::template all<false>(args.x + k, args.x_stride, args.rows, weights, depth, sums,
-                                                     k == 0);
+        const Type* weights = panel + k * kWidth;
+        T::template all<false>(args.x + k, args.x_stride, args.rows,
+                               {.weights = slice(weights, depth, room),
+                                .depth = depth,
+                                .first = k == 0,
+                                .next = reinterpret_cast<const char*>(weights + depth * kWidth),
+                                .next_row = kRowBytes},
+                               sums);
       }
       finish_all(args, 0, args.rows, n, sums);
     }
@@ -238,9 +260,14 @@ struct Matmul {
           }
           for (std::int64_t n = begin; n < end; n += kWidth) {
             const Type* panel = static_cast<const Type*>(args.panels) + n * args.k;
-            const float* weights = slice(panel + k * kWidth, depth, room);
-            Tiles<V, kTile, kDepth>::template all<true>(x, kDepth, rows, weights, depth, sums + (n - begin) * kRows,
-                                                        k == 0);
+            const Type* weights = panel + k * kWidth;
+            T::template all<true>(x, kDepth, rows,
+                                  {.weights = slice(weights, depth, room),
+                                   .depth = depth,
+                                   .first = k == 0,
+                                   .next = reinterpret_cast<const char*>(weights + args.k * kWidth),
+                                   .next_row = kRowBytes},
+                                  sums + (n - begin) * kRows);
           }
         }
         for (std::int64_t n = begin; n < end; n += kWidth) {
