@@ -141,8 +141,8 @@ class PostingResponder : public Responder {
 
 }  // namespace
 
-Connection::Connection(std::shared_ptr<asio::io_context> io, tcp::socket socket, ConnectionHost& host)
-    : io_(std::move(io)), socket_(std::move(socket)), timer_(*io_), host_(host) {
+Connection::Connection(const std::shared_ptr<asio::io_context>& io, tcp::socket socket, ConnectionHost& host)
+    : io_(io), socket_(std::move(socket)), timer_(*io), host_(host) {
   ErrorCode ignored;
   socket_.set_option(tcp::no_delay(true), ignored);
   socket_.non_blocking(true, ignored);
@@ -266,8 +266,8 @@ void Connection::dispatch() {
   minor_version_ = request.minor_version;
   keep_alive_ = request.keep_alive;
   exchange_ = std::make_shared<Exchange>();
-  auto responder =
-      std::make_shared<PostingResponder>(io_, weak_from_this(), exchange_, ++exchange_id_, host_.options.backlog_bytes);
+  auto responder = std::make_shared<PostingResponder>(io_.lock(), weak_from_this(), exchange_, ++exchange_id_,
+                                                      host_.options.backlog_bytes);
   try {
     host_.handler(std::move(request), std::move(responder));
   } catch (const std::exception& error) {

@@ -28,7 +28,8 @@ struct Exchange;
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(std::shared_ptr<boost::asio::io_context> io, boost::asio::ip::tcp::socket socket, ConnectionHost& host);
+  Connection(const std::shared_ptr<boost::asio::io_context>& io, boost::asio::ip::tcp::socket socket,
+             ConnectionHost& host);
 
   void start();
   // Closes now when nothing is in flight, otherwise after the answer.
@@ -65,7 +66,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_deadline();
   bool is_current(std::uint64_t id) const;
 
-  std::shared_ptr<boost::asio::io_context> io_;
+  // Weak: work that waits in the io_context owns connections, and would keep it and itself alive for ever.
+  const std::weak_ptr<boost::asio::io_context> io_;
   boost::asio::ip::tcp::socket socket_;
   boost::asio::steady_timer timer_;
   ConnectionHost& host_;

@@ -154,7 +154,8 @@ struct Server::Impl {
                               .deadlines = &deadlines,
                               .in_flight = &in_flight};
     const bool taken =
-        jobs.try_post([context = std::move(context), body = std::move(request.body), responder, id]() mutable {
+        jobs.try_post([token = std::make_shared<InFlight::Token>(in_flight), context = std::move(context),
+                       body = std::move(request.body), responder, id]() mutable {
           start_prediction(context, std::move(body), std::move(responder), std::move(id));
         });
     if (!taken)
