@@ -1,6 +1,5 @@
 #include "hlo/rows.h"
 
-#include <unordered_set>
 #include <vector>
 
 #include "base/error.h"
@@ -9,80 +8,203 @@
 namespace ganglion::hlo {
 namespace {
 
-using Sizes = std::unordered_map<const Instruction*, std::int64_t>;
-
-// Row by row operations: all bounded operands share the result's rows. Gather takes its rows from its indices; of a
-// call the operands count that its computation passes on to its root.
-class RowOperands {
- public:
-  bool reach_result(const Instruction& user, std::size_t operand) {
-    if (user.opcode == Opcode::kGather) return operand == 1;
-    if (user.opcode == Opcode::kCall && user.called.size() == 1) return of_callee(*user.called[0])[operand];
-    return true;
+void collect(const Shape& shape, std::vector<const Shape*>& out) {
+  if (!shape.is_tuple) {
+    out.push_back(&shape);
+    return;
   }
+  for (const Shape& element : shape.elements) collect(element, out);
+}
 
- private:
-  // By parameter: whether its rows are the root's. Calls nest no deeper than the verifier lets them.
-  const std::vector<bool>& of_callee(const Computation& callee) {
-    const auto known = callees_.find(&callee);
-    if (known != callees_.end()) return known->second;
-    std::unordered_set<const Instruction*> counts = {callee.root};
-    for (auto at = callee.instructions.rbegin(); at != callee.instructions.rend(); ++at) {
-      const Instruction& user = **at;
-      if (!counts.contains(&user)) continue;
-      for (std::size_t i = 0; i < user.operands.size(); ++i) {
-        if (user.operands[i]->shape.bounded && reach_result(user, i)) counts.insert(user.operands[i]);
-      }
+std::size_t leaf_count(const Shape& shape) {
+  if (!shape.is_tuple) return 1;
+  std::size_t count = 0;
+  for (const Shape& element : shape.elements) count += leaf_count(element);
+  return count;
+}
+
+void join(std::vector<int>& parent, int a, int b) {
+  if (a < 0 || b < 0) return;
+  const auto root = [&](int node) {
+    while (parent[static_cast<std::size_t>(node)] != node) {
+      int& up = parent[static_cast<std::size_t>(node)];
+      up = parent[static_cast<std::size_t>(up)];  // halves the path
+      node = up;
     }
-    std::vector<bool> reached;
-    for (const Instruction* parameter : callee.parameters()) reached.push_back(counts.contains(parameter));
-    return callees_.emplace(&callee, std::move(reached)).first->second;
+    return node;
+  };
+  const int first = root(a);
+  const int second = root(b);
+  // The older node stays the root, so classes do not depend on the order of the joins.
+  if (first < second) {
+    parent[static_cast<std::size_t>(second)] = first;
+  } else {
+    parent[static_cast<std::size_t>(first)] = second;
   }
+}
 
-  std::unordered_map<const Computation*, std::vector<bool>> callees_;
+void join_all(std::vector<int>& parent, const std::vector<int>& a, const std::vector<int>& b) {
+  for (std::size_t i = 0; i < a.size() && i < b.size(); ++i) join(parent, a[i], b[i]);
+}
+
+std::vector<const Shape*> leaves(const Shape& shape) {
+  std::vector<const Shape*> out;
+  collect(shape, out);
+  return out;
+}
+
+// Classes of values with equally many rows, within one computation: union-find over nodes, one node for every array
+// with bounded rows in an instruction's shape (tuples flattened in order), kExact for every other array.
+constexpr int kExact = -1;
+struct Summary {
+  std::vector<int> parent;
+  std::unordered_map<const Instruction*, std::vector<int>> nodes;
+  std::vector<int> parameter_nodes;  // of all parameters, in order
+
+  int find(int node) const {
+    while (parent[static_cast<std::size_t>(node)] != node) node = parent[static_cast<std::size_t>(node)];
+    return node;
+  }
 };
 
-void settle(Sizes& sizes, const Instruction& value, std::int64_t size, const Instruction& cause) {
-  const auto [at, is_new] = sizes.emplace(&value, size);
-  if (!is_new && at->second != size) {
-    fail(Code::kInvalidArgument, "{}: {}: rows counted by parameter {} meet rows counted by parameter {}", where(cause),
-         describe(cause), size, at->second);
+// Summarizes every computation once, callees before callers, so the work is linear however often a computation is
+// called.
+class RowAnalysis {
+ public:
+  explicit RowAnalysis(const Module& module) {
+    for (const auto& computation : module.computations) summaries_.emplace(computation.get(), summarize(*computation));
   }
+  const Summary& of(const Computation& computation) const { return summaries_.at(&computation); }
+
+ private:
+  Summary summarize(const Computation& computation) const;
+  void link(Summary& summary, const Instruction& instruction) const;
+  // Joins what the callee's summary says is joined, between its parameters and root here.
+  void link_callee(Summary& summary, const Computation& callee, const std::vector<int>& arguments,
+                   const std::vector<int>& results) const;
+
+  std::unordered_map<const Computation*, Summary> summaries_;
+};
+
+void RowAnalysis::link_callee(Summary& summary, const Computation& callee, const std::vector<int>& arguments,
+                              const std::vector<int>& results) const {
+  const Summary& inner = summaries_.at(&callee);
+  std::unordered_map<int, int> outer_of;  // class in the callee -> a node here
+  const auto meet = [&](int inner_node, int outer_node) {
+    if (inner_node < 0 || outer_node < 0) return;
+    const auto [entry, fresh] = outer_of.try_emplace(inner.find(inner_node), outer_node);
+    if (!fresh) join(summary.parent, entry->second, outer_node);
+  };
+  const std::vector<int>& root = inner.nodes.at(callee.root);
+  for (std::size_t i = 0; i < arguments.size() && i < inner.parameter_nodes.size(); ++i)
+    meet(inner.parameter_nodes[i], arguments[i]);
+  for (std::size_t i = 0; i < results.size() && i < root.size(); ++i) meet(root[i], results[i]);
+}
+
+void RowAnalysis::link(Summary& summary, const Instruction& instruction) const {
+  const std::vector<int>& own = summary.nodes.at(&instruction);
+  const auto operand = [&](std::size_t k) -> const std::vector<int>& {
+    return summary.nodes.at(instruction.operands[k]);
+  };
+  switch (instruction.opcode) {
+    case Opcode::kTuple: {
+      std::size_t at = 0;
+      for (std::size_t k = 0; k < instruction.operands.size(); ++k) {
+        for (const int node : operand(k)) join(summary.parent, node, own[at++]);
+      }
+      return;
+    }
+    case Opcode::kGetTupleElement: {
+      bool exact = true;
+      for (const int node : own) exact = exact && node == kExact;
+      if (exact) return;
+      std::size_t at = 0;
+      const Shape& tuple = instruction.operands[0]->shape;
+      for (std::int64_t k = 0; k < instruction.tuple_index; ++k)
+        at += leaf_count(tuple.elements[static_cast<std::size_t>(k)]);
+      for (std::size_t k = 0; k < own.size(); ++k) join(summary.parent, own[k], operand(0)[at + k]);
+      return;
+    }
+    case Opcode::kGather:  // rows of the result are the indices'; those of the operand are only read
+      join_all(summary.parent, own, operand(1));
+      return;
+    case Opcode::kScatter:
+      join_all(summary.parent, operand(1), operand(2));
+      return;
+    case Opcode::kSort:
+      for (std::size_t k = 0; k < instruction.operands.size(); ++k) join(summary.parent, own[k], operand(k)[0]);
+      for (std::size_t k = 1; k < own.size(); ++k) join(summary.parent, own[k], own[0]);
+      return;
+    case Opcode::kCall: {
+      std::vector<int> arguments;
+      for (std::size_t k = 0; k < instruction.operands.size(); ++k) {
+        arguments.insert(arguments.end(), operand(k).begin(), operand(k).end());
+      }
+      link_callee(summary, *instruction.called[0], arguments, own);
+      return;
+    }
+    case Opcode::kWhile:
+      join_all(summary.parent, operand(0), own);
+      link_callee(summary, *instruction.called[0], own, {});
+      link_callee(summary, *instruction.called[1], own, own);
+      return;
+    default:
+      // Everything else goes row by row: whatever is bounded has the rows of the result.
+      if (instruction.shape.is_tuple) return;
+      for (std::size_t k = 0; k < instruction.operands.size(); ++k) {
+        if (instruction.operands[k]->shape.is_tuple) continue;
+        join(summary.parent, own[0], operand(k)[0]);
+      }
+  }
+}
+
+Summary RowAnalysis::summarize(const Computation& computation) const {
+  Summary summary;
+  for (const auto& instruction : computation.instructions) {
+    std::vector<int>& nodes = summary.nodes[instruction.get()];
+    for (const Shape* leaf : leaves(instruction->shape)) {
+      nodes.push_back(leaf->bounded ? static_cast<int>(summary.parent.size()) : kExact);
+      if (leaf->bounded) summary.parent.push_back(nodes.back());
+    }
+    link(summary, *instruction);
+  }
+  for (const Instruction* parameter : computation.parameters()) {
+    const std::vector<int>& nodes = summary.nodes.at(parameter);
+    summary.parameter_nodes.insert(summary.parameter_nodes.end(), nodes.begin(), nodes.end());
+  }
+  return summary;
 }
 
 }  // namespace
 
 std::unordered_map<const Instruction*, std::int64_t> row_sizes(const Module& module) {
-  Sizes sizes;
-  RowOperands rows;
-  const auto parameters = module.entry->parameters();
+  const RowAnalysis analysis(module);
+  const Summary& summary = analysis.of(*module.entry);
+  const std::vector<Instruction*> parameters = module.entry->parameters();
+  std::unordered_map<int, std::int64_t> size_of_class;
+  std::unordered_map<const Instruction*, std::int64_t> sizes;
   for (const RowBinding& binding : module.row_bindings) {
-    sizes.emplace(parameters[static_cast<std::size_t>(binding.parameter)], binding.size);
-  }
-  // Forwards: a result has the rows of its bounded operands.
-  for (const auto& instruction : module.entry->instructions) {
-    for (std::size_t i = 0; i < instruction->operands.size(); ++i) {
-      const Instruction* operand = instruction->operands[i];
-      const auto known = sizes.find(operand);
-      if (known == sizes.end() || !instruction->shape.bounded) continue;
-      if (rows.reach_result(*instruction, i)) settle(sizes, *instruction, known->second, *instruction);
+    const Instruction& parameter = *parameters.at(static_cast<std::size_t>(binding.parameter));
+    const int node = summary.nodes.at(&parameter).at(0);
+    if (node == kExact) continue;
+    const auto [entry, fresh] = size_of_class.try_emplace(summary.find(node), binding.size);
+    if (!fresh && entry->second != binding.size) {
+      fail(Code::kInvalidArgument,
+           "{}: its rows, counted by parameter {} ({}), meet rows counted by parameter {} ({}); values that meet must "
+           "be bound to one size",
+           where(parameter), binding.size, parameters.at(static_cast<std::size_t>(binding.size))->name, entry->second,
+           parameters.at(static_cast<std::size_t>(entry->second))->name);
     }
   }
-  // Backwards: an iota or a broadcast has the rows of its users.
-  for (auto at = module.entry->instructions.rbegin(); at != module.entry->instructions.rend(); ++at) {
-    const Instruction& user = **at;
-    const auto known = sizes.find(&user);
-    if (known == sizes.end()) continue;
-    for (std::size_t i = 0; i < user.operands.size(); ++i) {
-      if (user.operands[i]->shape.bounded && rows.reach_result(user, i)) {
-        settle(sizes, *user.operands[i], known->second, user);
+  for (const auto& instruction : module.entry->instructions) {
+    for (const int node : summary.nodes.at(instruction.get())) {
+      if (node == kExact) continue;
+      const auto found = size_of_class.find(summary.find(node));
+      if (found == size_of_class.end()) {
+        fail(Code::kInvalidArgument, "{}: {} has bounded rows, but no parameter says how many", where(*instruction),
+             instruction->shape.text());
       }
-    }
-  }
-  for (const auto& instruction : module.entry->instructions) {
-    if (instruction->shape.bounded && !sizes.contains(instruction.get())) {
-      fail(Code::kInvalidArgument, "{}: {}: its rows are bounded, but nothing says how many there are",
-           where(*instruction), describe(*instruction));
+      if (!instruction->shape.is_tuple) sizes.emplace(instruction.get(), found->second);
     }
   }
   return sizes;

@@ -5,7 +5,8 @@
 // owned by it once, with calls at most 64 deep; names of computations and instructions are unique; operands are of the
 // same computation and stand before their users; every shape is what infer_shape gives; parameters of a computation are
 // numbered 0..n-1 once each; aliases pair an array result with a parameter of the same shape, each at most once; every
-// bounded parameter of the entry is bound to one s32[] input, and no others are; bounded rows of two sizes never meet.
+// bounded parameter of the entry is bound to one s32[] input, and no others are, with one capacity for all that share a
+// size; bounded rows of two sizes never meet; roles are on parameters of the entry only, composites on calls only.
 #pragma once
 
 #include "hlo/module.h"
