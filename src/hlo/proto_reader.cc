@@ -16,6 +16,9 @@
 namespace ganglion::hlo {
 namespace {
 
+// An instruction takes far more memory than the few bytes that a file can spend on one.
+constexpr std::size_t kMaxInstructions = 1'000'000;
+
 template <typename Field>
 Dims to_dims(const Field& field) {
   return {field.begin(), field.end()};
@@ -123,6 +126,7 @@ void read_fields(const proto::Instruction& in, Instruction& out) {
   const proto::DotDimensionNumbers& dot = in.dot_dimension_numbers();
   out.dot = {to_dims(dot.lhs_contracting()), to_dims(dot.rhs_contracting()), to_dims(dot.lhs_batch()),
              to_dims(dot.rhs_batch())};
+  if (in.dot_sparsity_size() > 0) fail(Code::kUnsupported, "[hlo proto] {}: sparse dot is not supported", in.name());
   const proto::GatherDimensionNumbers& gather = in.gather_dimension_numbers();
   if (gather.operand_batching_dims_size() > 0)
     fail(Code::kUnsupported, "[hlo proto] {}: batching dims of gather are not supported", in.name());
@@ -183,6 +187,11 @@ class Reader {
   std::unique_ptr<Module> read(const proto::Module& in) {
     auto module = std::make_unique<Module>();
     module->name = in.name();
+    std::size_t instructions = 0;
+    for (const proto::Computation& computation : in.computations())
+      instructions += static_cast<std::size_t>(computation.instructions_size());
+    if (instructions > kMaxInstructions)
+      fail(Code::kResourceExhausted, "[hlo proto] {} instructions; at most {}", instructions, kMaxInstructions);
     for (const proto::Computation& computation : in.computations()) read_computation(computation, *module);
     const auto entry = computations_.find(in.entry_computation_id());
     if (entry == computations_.end())

@@ -134,6 +134,7 @@ void write_fields(const Instruction& i, proto::Instruction* out) {
       break;
     case Opcode::kCustomCall:
       out->set_custom_call_target(i.custom_call_target);
+      out->set_custom_call_api_version(1);
       break;
     case Opcode::kAllReduce:
     case Opcode::kAllGather:
