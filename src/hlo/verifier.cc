@@ -27,7 +27,7 @@ void verify_marks(const Instruction& i, bool in_entry) {
   if (static_cast<int>(i.opcode) >= kOpcodeCount)
     fail(Code::kInvalidArgument, "{}: unknown opcode {}", where(i), static_cast<int>(i.opcode));
   if (!calls_computations(i.opcode) && !i.called.empty())
-    fail(Code::kInvalidArgument, "{}: a {} calls no computation", where(i), opcode_name(i.opcode));
+    fail(Code::kInvalidArgument, "{}: {} calls no computation", where(i), opcode_name(i.opcode));
   if (i.opcode != Opcode::kCall && !i.composite.name.empty())
     fail(Code::kInvalidArgument, "{}: only a call can be the composite {}", where(i), i.composite.name);
   if (i.role == ParameterRole::kInput && !i.sharded) return;
