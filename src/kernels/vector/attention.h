@@ -27,6 +27,7 @@ struct Attention {
   using Type = typename E::Type;
 
   static constexpr std::int64_t kStrip = 16;  // positions: block_size is a multiple of it
+  static constexpr int kFewRows = 4;          // so few wait for memory; more for the multipliers
   static constexpr int kStripVectors = static_cast<int>(kStrip / V::kLanes);
 
   struct Query {
@@ -45,6 +46,7 @@ struct Attention {
     const AttentionArgs& args;
     const std::int32_t* blocks;
     std::int64_t kv_head;
+    std::int64_t end = 0;  // positions before it are seen by a query of the group
 
     std::int64_t block(std::int64_t position) const noexcept {
       return (blocks[position / args.block_size] * args.kv_heads + kv_head) * args.head_dim * args.block_size;
@@ -54,6 +56,12 @@ struct Attention {
     }
     const Type* values(std::int64_t position) const noexcept {  // [kStrip, head_dim]
       return static_cast<const Type*>(args.v_cache) + block(position) + position % args.block_size * args.head_dim;
+    }
+    // What the next tile will read in this one's place, to be prefetched; the block table leads all over memory, where
+    // no hardware prefetcher follows. Past the end, this tile's again.
+    std::int64_t later(std::int64_t position) const noexcept {
+      const std::int64_t next = position + attention_tile(args.block_size);
+      return next < end ? next : position;
     }
   };
 
@@ -68,7 +76,11 @@ struct Attention {
   template <int rows, int strips>
   static void score(const Walk& walk, Query* queries, std::int64_t position, std::int64_t at) noexcept {
     const Type* keys[strips];
-    for (int s = 0; s < strips; ++s) keys[s] = walk.keys(position + s * kStrip);
+    const Type* later[strips];
+    for (int s = 0; s < strips; ++s) {
+      keys[s] = walk.keys(position + s * kStrip);
+      later[s] = walk.keys(walk.later(position + s * kStrip));
+    }
     Reg sums[rows][strips][kStripVectors];
 #pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) {
@@ -81,6 +93,7 @@ struct Attention {
     for (std::int64_t d = 0; d < walk.args.head_dim; ++d) {
 #pragma GCC unroll 8
       for (int s = 0; s < strips; ++s) {
+        if constexpr (rows <= kFewRows) __builtin_prefetch(later[s] + d * walk.args.block_size);
 #pragma GCC unroll 2
         for (int v = 0; v < kStripVectors; ++v) {
           const Reg key = E::load(keys[s] + d * walk.args.block_size + v * V::kLanes);
@@ -142,10 +155,15 @@ struct Attention {
       const std::int64_t from = strip < first ? first - strip : 0;
       const std::int64_t to = last - strip < kStrip ? last - strip : kStrip;
       const Type* values = walk.values(begin + strip) + d;
+      const Type* later = walk.values(walk.later(begin + strip)) + d;
       for (std::int64_t p = from; p < to; ++p) {
         Reg value[vectors];
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; ++v) {
+          if constexpr (rows <= kFewRows) {
+            if (v * V::kLanes * sizeof(Type) % 64 == 0)
+              __builtin_prefetch(later + p * walk.args.head_dim + v * V::kLanes);
+          }
           const Type* place = values + p * walk.args.head_dim + v * V::kLanes;
           value[v] = whole ? E::load(place) : E::load_first(place, lanes);
         }
@@ -181,12 +199,13 @@ struct Attention {
 
   // `rows` queries over the whole of what they see.
   template <int rows>
-  static void attend(const Walk& walk, Query* queries) noexcept {
+  static void attend(Walk walk, Query* queries) noexcept {
     constexpr int kFit = kSums / (rows * kStripVectors);
     constexpr int kStrips = kFit >= 4 ? 4 : kFit >= 2 ? 2 : 1;
     const std::int64_t tile = attention_tile(walk.args.block_size);
     std::int64_t seen = 0;  // by the one that sees most
     for (int r = 0; r < rows; ++r) seen = queries[r].seen > seen ? queries[r].seen : seen;
+    walk.end = seen;
     for (std::int64_t begin = 0; begin < seen; begin += tile) {
       const std::int64_t needed = seen - begin < tile ? seen - begin : tile;
       std::int64_t at = 0;
