@@ -27,6 +27,7 @@ struct Attention {
   using Type = typename E::Type;
 
   static constexpr std::int64_t kStrip = 16;  // positions: block_size is a multiple of it
+  static constexpr int kTogether = 16;        // queries of one token in turn
   static constexpr int kFewRows = 4;          // so few wait for memory; more for the multipliers
   static constexpr int kStripVectors = static_cast<int>(kStrip / V::kLanes);
 
@@ -93,7 +94,7 @@ struct Attention {
     for (std::int64_t d = 0; d < walk.args.head_dim; ++d) {
 #pragma GCC unroll 8
       for (int s = 0; s < strips; ++s) {
-        if constexpr (rows <= kFewRows) __builtin_prefetch(later[s] + d * walk.args.block_size);
+        if constexpr (rows <= kFewRows) __builtin_prefetch(later[s] + d * walk.args.block_size, 0, 2);
 #pragma GCC unroll 2
         for (int v = 0; v < kStripVectors; ++v) {
           const Reg key = E::load(keys[s] + d * walk.args.block_size + v * V::kLanes);
@@ -162,7 +163,7 @@ struct Attention {
         for (int v = 0; v < vectors; ++v) {
           if constexpr (rows <= kFewRows) {
             if (v * V::kLanes * sizeof(Type) % 64 == 0)
-              __builtin_prefetch(later + p * walk.args.head_dim + v * V::kLanes);
+              __builtin_prefetch(later + p * walk.args.head_dim + v * V::kLanes, 0, 2);
           }
           const Type* place = values + p * walk.args.head_dim + v * V::kLanes;
           value[v] = whole ? E::load(place) : E::load_first(place, lanes);
@@ -197,89 +198,131 @@ struct Attention {
     if (d < dim) add_values<rows, 1, false>(walk, queries, begin, first, last, d, dim - d);
   }
 
-  // `rows` queries over the whole of what they see.
+  // `rows` queries over the tile that starts at `begin`.
   template <int rows>
-  static void attend(Walk walk, Query* queries) noexcept {
+  static void attend(const Walk& walk, Query* queries, std::int64_t begin, std::int64_t tile) noexcept {
     constexpr int kFit = kSums / (rows * kStripVectors);
     constexpr int kStrips = kFit >= 4 ? 4 : kFit >= 2 ? 2 : 1;
-    const std::int64_t tile = attention_tile(walk.args.block_size);
-    std::int64_t seen = 0;  // by the one that sees most
-    for (int r = 0; r < rows; ++r) seen = queries[r].seen > seen ? queries[r].seen : seen;
-    walk.end = seen;
-    for (std::int64_t begin = 0; begin < seen; begin += tile) {
-      const std::int64_t needed = seen - begin < tile ? seen - begin : tile;
-      std::int64_t at = 0;
-      for (; at + (kStrips - 1) * kStrip < needed; at += kStrips * kStrip) {
-        score<rows, kStrips>(walk, queries, begin + at, at);
-      }
-      for (; at < needed; at += kStrip) score<rows, 1>(walk, queries, begin + at, at);
-
-      std::int64_t common = tile;
-      for (int r = 0; r < rows; ++r) {
-        weigh(queries[r], begin, tile, walk.args.scale);
-        const std::int64_t count = clamp(queries[r].seen - begin, 0, tile);
-        common = count < common ? count : common;
-      }
-      add_tile<rows>(walk, queries, begin, 0, common);
-      for (int r = 0; r < rows; ++r) {  // the causal edge
-        const std::int64_t count = clamp(queries[r].seen - begin, 0, tile);
-        if (count <= common) continue;
-        queries[r].shrink = 1.0f;  // done above
-        add_tile<1>(walk, queries + r, begin, common, count);
-      }
+    const std::int64_t needed = walk.end - begin < tile ? walk.end - begin : tile;
+    std::int64_t at = 0;
+    for (; at + (kStrips - 1) * kStrip < needed; at += kStrips * kStrip) {
+      score<rows, kStrips>(walk, queries, begin + at, at);
     }
+    for (; at < needed; at += kStrip) score<rows, 1>(walk, queries, begin + at, at);
+
+    std::int64_t common = tile;
     for (int r = 0; r < rows; ++r) {
-      const Reg total = V::all(queries[r].total);
-      for (std::int64_t d = 0; d < walk.args.head_dim; d += V::kLanes) {
-        const std::int64_t rest = walk.args.head_dim - d;
-        const Reg mean = V::div(V::load(queries[r].sums + d), total);
-        V::store_first(queries[r].out + d, mean, rest < V::kLanes ? rest : V::kLanes);
-      }
+      weigh(queries[r], begin, tile, walk.args.scale);
+      const std::int64_t count = clamp(queries[r].seen - begin, 0, tile);
+      common = count < common ? count : common;
+    }
+    add_tile<rows>(walk, queries, begin, 0, common);
+    for (int r = 0; r < rows; ++r) {  // the causal edge
+      const std::int64_t count = clamp(queries[r].seen - begin, 0, tile);
+      if (count <= common) continue;
+      queries[r].shrink = 1.0f;  // done above
+      add_tile<1>(walk, queries + r, begin, common, count);
     }
   }
 
   template <int rows = kMostRows>
-  static void attend_some(const Walk& walk, Query* queries, int count) noexcept {
+  static void attend_some(const Walk& walk, Query* queries, int count, std::int64_t begin, std::int64_t tile) noexcept {
     if constexpr (rows > 1) {
-      if (count < rows) return attend_some<rows - 1>(walk, queries, count);
+      if (count < rows) return attend_some<rows - 1>(walk, queries, count, begin, tile);
     }
-    attend<rows>(walk, queries);
+    attend<rows>(walk, queries, begin, tile);
+  }
+
+  // `count` queries, `each` for a cached head from walk's on, over the whole of what they see. Heads take turns at
+  // every tile: they lie side by side in a block, so memory is read in longer pieces than one head's.
+  static void attend_all(Walk walk, Query* queries, int count, int each) noexcept {
+    const std::int64_t tile = attention_tile(walk.args.block_size);
+    const std::int64_t first_head = walk.kv_head;
+    for (int i = 0; i < count; ++i) walk.end = queries[i].seen > walk.end ? queries[i].seen : walk.end;
+    for (std::int64_t begin = 0; begin < walk.end; begin += tile) {
+      walk.kv_head = first_head;
+      for (int i = 0; i < count; i += each, ++walk.kv_head) attend_some(walk, queries + i, each, begin, tile);
+    }
+    for (int i = 0; i < count; ++i) {
+      const Reg total = V::all(queries[i].total);
+      for (std::int64_t d = 0; d < walk.args.head_dim; d += V::kLanes) {
+        const std::int64_t rest = walk.args.head_dim - d;
+        const Reg mean = V::div(V::load(queries[i].sums + d), total);
+        V::store_first(queries[i].out + d, mean, rest < V::kLanes ? rest : V::kLanes);
+      }
+    }
   }
 
   static std::int64_t scratch(std::int64_t head_dim, std::int64_t block_size) noexcept {
-    return kMostRows * (attention_tile(block_size) + padded(head_dim));
+    return kTogether * (attention_tile(block_size) + padded(head_dim));
   }
 
-  static void run(const AttentionArgs& args) noexcept {
-    const std::int64_t group = args.heads / args.kv_heads;
+  static void start(const AttentionArgs& args, std::int64_t token, std::int64_t head, int index,
+                    Query& query) noexcept {
     const std::int64_t tile = attention_tile(args.block_size);
-    const std::int64_t room = tile + padded(args.head_dim);
+    const std::int64_t width = padded(args.head_dim);
+    query.q = args.q + token * args.q_stride + head * args.head_dim;
+    query.out = args.out + token * args.out_stride + head * args.head_dim;
+    query.weights = args.scratch + index * (tile + width);
+    query.sums = query.weights + tile;
+    query.seen = args.position[token] + 1;
+    query.top = -__builtin_inff();
+    query.total = 0.0f;
+    for (std::int64_t d = 0; d < width; d += V::kLanes) V::store(query.sums + d, V::zero());
+  }
+
+  // One token: cached heads in turn, as many as there is room for.
+  static void attend_token(const AttentionArgs& args, std::int64_t token, std::int64_t group) noexcept {
+    const std::int32_t* blocks = args.block_table + args.sequence[token] * args.max_blocks;
+    Query queries[kTogether];
+    for (std::int64_t head = args.head_begin; head < args.head_end;) {
+      const std::int64_t kv_head = head / group;
+      // A part of a group, when the call begins, ends or must pause inside one; else whole groups.
+      const std::int64_t left = clamp((kv_head + 1) * group, head, args.head_end) - head;
+      const std::int64_t each = left < kMostRows ? left : kMostRows;
+      std::int64_t count = each;
+      if (each == group) {
+        while (count + group <= kTogether && head + count + group <= args.head_end) count += group;
+      }
+      for (std::int64_t i = 0; i < count; ++i) start(args, token, head + i, static_cast<int>(i), queries[i]);
+      attend_all({args, blocks, kv_head}, queries, static_cast<int>(count), static_cast<int>(each));
+      head += count;
+    }
+  }
+
+  // Tokens [begin, end) of one sequence: a cached head is walked by all of them while it is near.
+  static void attend_tokens(const AttentionArgs& args, std::int64_t begin, std::int64_t end,
+                            std::int64_t group) noexcept {
+    const std::int32_t* blocks = args.block_table + args.sequence[begin] * args.max_blocks;
     Query queries[kMostRows];
     int count = 0;
-    // Heads outside, tokens inside: a cached head is walked by all tokens of its sequence while it is near.
     for (std::int64_t kv_head = args.head_begin / group; kv_head * group < args.head_end; ++kv_head) {
-      const std::int64_t first = kv_head * group < args.head_begin ? args.head_begin : kv_head * group;
-      const std::int64_t last = (kv_head + 1) * group < args.head_end ? (kv_head + 1) * group : args.head_end;
-      for (std::int64_t token = args.token_begin; token < args.token_end; ++token) {
-        const Walk walk{args, args.block_table + args.sequence[token] * args.max_blocks, kv_head};
-        const bool more = token + 1 < args.token_end && args.sequence[token + 1] == args.sequence[token];
+      const std::int64_t first = clamp(kv_head * group, args.head_begin, args.head_end);
+      const std::int64_t last = clamp((kv_head + 1) * group, args.head_begin, args.head_end);
+      for (std::int64_t token = begin; token < end; ++token) {
         for (std::int64_t head = first; head < last; ++head) {
-          Query& query = queries[count];
-          query.q = args.q + token * args.q_stride + head * args.head_dim;
-          query.out = args.out + token * args.out_stride + head * args.head_dim;
-          query.weights = args.scratch + count * room;
-          query.sums = query.weights + tile;
-          query.seen = args.position[token] + 1;
-          query.top = -__builtin_inff();
-          query.total = 0.0f;
-          for (std::int64_t d = 0; d < room - tile; d += V::kLanes) V::store(query.sums + d, V::zero());
+          start(args, token, head, count, queries[count]);
           ++count;
-          if (count == kMostRows || (head + 1 == last && !more)) {
-            attend_some(walk, queries, count);
+          if (count == kMostRows || (head + 1 == last && token + 1 == end)) {
+            attend_all({args, blocks, kv_head}, queries, count, count);
             count = 0;
           }
         }
       }
+    }
+  }
+
+  static void run(const AttentionArgs& args) noexcept {
+    const std::int64_t group = args.heads / args.kv_heads;
+    for (std::int64_t begin = args.token_begin; begin < args.token_end;) {
+      std::int64_t end = begin + 1;
+      while (end < args.token_end && args.sequence[end] == args.sequence[begin]) ++end;
+      if (end - begin == 1) {
+        attend_token(args, begin, group);
+      } else {
+        attend_tokens(args, begin, end, group);
+      }
+      begin = end;
     }
   }
 };
