@@ -42,12 +42,18 @@ void run(const Job& job) {
       if (job.storage == 1) return avx512::matmul<Storage::kF16>(args);
       return avx512::matmul<Storage::kBF16>(args);
     }
-    case 1: return avx512::unary<Unary::kExp>(x, out, job.k);
-    case 2: return avx512::unary<Unary::kLog>(x, out, job.k);
-    case 3: return avx512::unary<Unary::kTanh>(x, out, job.k);
-    case 4: return avx512::unary<Unary::kErf>(x, out, job.k);
-    case 5: return avx512::from_f32<Storage::kF16>(x, out, job.k);
-    case 6: return avx512::from_f32<Storage::kBF16>(x, out, job.k);
+    case 1:
+      return avx512::unary<Unary::kExp>(x, out, job.k);
+    case 2:
+      return avx512::unary<Unary::kLog>(x, out, job.k);
+    case 3:
+      return avx512::unary<Unary::kTanh>(x, out, job.k);
+    case 4:
+      return avx512::unary<Unary::kErf>(x, out, job.k);
+    case 5:
+      return avx512::from_f32<Storage::kF16>(x, out, job.k);
+    case 6:
+      return avx512::from_f32<Storage::kBF16>(x, out, job.k);
   }
 }
 
