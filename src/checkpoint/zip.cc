@@ -181,8 +181,11 @@ class ZipReader {
       unsupported("the record {} has the flags {:#x}: encrypted and patched records are not read", name, entry.flags);
     }
     if (method != zip::kStored) {
-      unsupported("the record {} is compressed (method {}), which torch.save never does; write it again uncompressed",
-                  name, method);
+      unsupported(
+          "the record {} is compressed (method {}), as in TorchScript programs and never in a state dict: save that "
+          "with "
+          "torch.save",
+          name, method);
     }
     if (stored != entry.record.bytes) {
       corrupt("the record {} has {} bytes that take {}", name, entry.record.bytes, stored);
