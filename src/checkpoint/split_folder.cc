@@ -1,9 +1,13 @@
 #include "checkpoint/split_folder.h"
 
+#include <algorithm>
+#include <cctype>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "base/error.h"
@@ -11,13 +15,14 @@
 #include "checkpoint/quoted.h"
 #include "checkpoint/random_source.h"
 #include "checkpoint/within_folder.h"
+#include "checkpoint/write_torch.h"
 
 namespace ganglion::checkpoint {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMostTensors = 1 << 18;
+constexpr std::size_t kMostTensors = std::size_t{1} << 18;
 
 class SplitSource final : public TensorSource {
  public:
@@ -85,7 +90,82 @@ std::shared_ptr<const TensorSource> random_tensor(const fs::path& path, const st
   return random_source(*type, std::move(dims), deviation->get<double>(), hash(name));
 }
 
+// The letters of a weight's name that may be in a file's, as sanitize_file_name of transformers-neuronx keeps them.
+std::string file_name_of(std::size_t index, const std::string& weight) {
+  const auto is_space = [](char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; };
+  const auto first = std::find_if_not(weight.begin(), weight.end(), is_space);
+  const auto last = std::find_if_not(weight.rbegin(), std::make_reverse_iterator(first), is_space).base();
+  std::string out;
+  for (auto c = first; c != last; ++c) {
+    const auto byte = static_cast<unsigned char>(*c);
+    if (*c == ' ') {
+      out += '_';
+    } else if (byte >= 0x80 || std::isalnum(byte) != 0 || *c == '-' || *c == '_' || *c == '.') {
+      out += *c;
+    }
+  }
+  if (out.empty() || out == "." || out == "..") {
+    fail(Code::kInvalidArgument, "[checkpoint] the weight {} cannot be the name of a file", in_quotes(weight));
+  }
+  return "p" + std::to_string(index) + "." + out;
+}
+
+// Deletes the folder unless it was put in its place.
+class UnfinishedFolder {
+ public:
+  explicit UnfinishedFolder(fs::path path) : path_(std::move(path)) {
+    fs::remove_all(path_, error_);
+    if (!error_) fs::create_directory(path_, error_);
+    check(path_);
+  }
+  ~UnfinishedFolder() {
+    std::error_code ignored;
+    if (!done_) fs::remove_all(path_, ignored);
+  }
+  UnfinishedFolder(const UnfinishedFolder&) = delete;
+  void becomes(const fs::path& target) {
+    fs::remove_all(target, error_);
+    if (!error_) fs::rename(path_, target, error_);
+    check(target);
+    done_ = true;
+  }
+
+ private:
+  void check(const fs::path& path) const {
+    if (!error_) return;
+    fail(Code::kInvalidArgument, "[checkpoint] {} cannot be written: {}", path.string(), error_.message());
+  }
+
+  const fs::path path_;
+  std::error_code error_;
+  bool done_ = false;
+};
+
 }  // namespace
+
+void write_split(const fs::path& folder, const std::vector<NamedTensor>& tensors,
+                 const std::function<void(std::uint64_t)>& written) {
+  nlohmann::ordered_json index = nlohmann::ordered_json::object();
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const std::string& name = tensors[i].name;
+    if (index.contains(name) || !is_utf8(name)) {
+      fail(Code::kInvalidArgument, "[checkpoint] the weight {} comes twice or is not UTF-8", in_quotes(name));
+    }
+    index[name] = file_name_of(i, name);
+  }
+  const fs::path path = folder / kSplitUnfinished;
+  UnfinishedFolder unfinished(path);
+  for (const NamedTensor& tensor : tensors) {
+    write_torch_tensor(path / index[tensor.name].get<std::string>(), *tensor.source, written);
+  }
+  std::ofstream out(path / kSplitIndex);
+  out << index.dump(2);
+  out.close();
+  if (!out) {
+    fail(Code::kInvalidArgument, "[checkpoint] {} cannot be written; is there room?", (path / kSplitIndex).string());
+  }
+  unfinished.becomes(folder / kSplitFolder);
+}
 
 Sources open_split(const fs::path& folder) {
   const fs::path index_path = folder / kSplitIndex;

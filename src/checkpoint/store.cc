@@ -45,6 +45,10 @@ constexpr std::size_t kMostShards = 4096;  // each keeps a descriptor open
        {"flax_model.msgpack", "Flax's"},
        {"model.ckpt.index", "TensorFlow's"}}};
   std::error_code error;
+  if (fs::exists(folder / kSplitUnfinished, error)) {
+    fail(Code::kNotFound, "[checkpoint] {} holds no weights but {}, of a split that was cut short: split again",
+         folder.string(), kSplitUnfinished);
+  }
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
     for (const auto& [other, whose] : kOthers) {

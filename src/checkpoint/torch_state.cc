@@ -150,18 +150,15 @@ class StateReader {
     if (tensor.dims.size() != tensor.strides.size()) {
       corrupt("{} has {} dimensions and {} strides", quoted, tensor.dims.size(), tensor.strides.size());
     }
-    std::uint64_t count = 1;
+    std::uint64_t count = 1, nonzero = 1;  // the second: no part of the shape may pass 2^62, even if the whole is 0
     for (const std::int64_t dim : tensor.dims) {
-      if (__builtin_mul_overflow(count, static_cast<std::uint64_t>(dim), &count))
-        corrupt("{} has 2^64 elements", quoted);
-    }
-    if (count == 0) {
-      constexpr std::int64_t kMost = std::int64_t{1} << 32;  // else the sum of nothing could be beyond any number
-      for (const std::int64_t dim : tensor.dims) {
-        if (dim > kMost) corrupt("{} has no element, and a size of {}", quoted, dim);
+      count *= static_cast<std::uint64_t>(dim);
+      if (dim != 0 && (__builtin_mul_overflow(nonzero, static_cast<std::uint64_t>(dim), &nonzero) ||
+                       nonzero > std::uint64_t{1} << 62)) {
+        corrupt("{} has a shape of more than 2^62 elements", quoted);
       }
-      return;
     }
+    if (count == 0) return;
     std::uint64_t last = tensor.offset;
     for (std::size_t i = 0; i < tensor.dims.size(); ++i) {
       std::uint64_t span = 0;
