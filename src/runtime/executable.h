@@ -37,6 +37,14 @@ struct Footprint {
   std::int64_t total() const { return weights + state + activations + program; }
 };
 
+// One form in which a weight parameter is kept; there may be two of a parameter.
+struct StoredWeight {
+  std::int64_t parameter = 0;
+  bool packed = false;      // for matmuls; otherwise as rows to be looked up
+  std::int64_t bytes = 0;   // of one copy
+  std::int64_t copies = 1;  // one per rank when sharded, else one
+};
+
 // One step that ran, for `--profile` and bench: which kernel, how long, what it touched.
 struct StepTime {
   std::string step;    // "matmul f16 avx2 [512,2048]x[8192,2048]"
@@ -51,6 +59,10 @@ class Executable {
 
   // What it takes, known right after compiling and before anything large is allocated.
   virtual Footprint footprint() const = 0;
+  // The same for one rank that shares nothing with others, as on a device of its own.
+  virtual Footprint footprint_of_rank() const = 0;
+  // What footprint().weights is the sum of.
+  virtual std::vector<StoredWeight> stored_weights() const = 0;
 
   // Loads weight parameter `parameter`. `per_rank` has one source per rank for a sharded weight, one in all otherwise.
   // Sources' dims must be the parameter's; a float source of another float type is converted (nearest even).

@@ -16,6 +16,8 @@ class CpuExecutable : public Executable {
   CpuExecutable(std::unique_ptr<const hlo::Module> module, const CompileOptions& options);
 
   Footprint footprint() const override;
+  Footprint footprint_of_rank() const override;
+  std::vector<StoredWeight> stored_weights() const override;
   void load_weight(std::int64_t parameter, std::span<const std::shared_ptr<const TensorSource>> per_rank) override;
   void run(std::span<const std::vector<TensorView>> inputs, std::span<std::vector<MutableTensorView>> results) override;
   TensorView state(std::int64_t parameter, int rank) const override;
