@@ -131,4 +131,29 @@ void pack_in_panels(std::int64_t width, const Conversions& conversions, Storage 
   }
 }
 
+void pack_turned_in_panels(std::int64_t width, const Conversions& conversions, Storage from, const void* rows,
+                           Storage to, void* panels, std::int64_t k_begin, std::int64_t k_end, std::int64_t n,
+                           std::int64_t k) noexcept {
+  const auto from_size = static_cast<std::int64_t>(storage_size(from));
+  const auto to_size = static_cast<std::int64_t>(storage_size(to));
+  const auto to_f32 = conversions.to_f32[static_cast<int>(from)];
+  const auto from_f32 = conversions.from_f32[static_cast<int>(to)];
+  // A panel's rows lie one after another and its columns are the source's: pieces are copied as they are.
+  for (std::int64_t begin = 0; begin < n; begin += width) {
+    const std::int64_t columns = n - begin < width ? n - begin : width;
+    const auto* source = static_cast<const std::byte*>(rows) + begin * from_size;
+    auto* out = static_cast<std::byte*>(panels) + (begin * k + k_begin * width) * to_size;
+    for (std::int64_t row = k_begin; row < k_end; ++row, source += n * from_size, out += width * to_size) {
+      if (from == to) {
+        std::memcpy(out, source, static_cast<std::size_t>(columns * to_size));
+      } else {
+        alignas(64) float floats[kWidest];
+        to_f32(source, floats, columns);
+        from_f32(floats, out, columns);
+      }
+      std::memset(out + columns * to_size, 0, static_cast<std::size_t>((width - columns) * to_size));
+    }
+  }
+}
+
 }  // namespace ganglion::kernels

@@ -24,6 +24,18 @@ std::size_t packed_bytes_in_panels(Storage storage, std::int64_t n, std::int64_t
 void pack_in_panels(std::int64_t width, const Conversions& conversions, Storage from, const void* rows, Storage to,
                     void* panels, std::int64_t n_begin, std::int64_t n_end, std::int64_t k) noexcept;
 
+// As Table::pack_turned says.
+void pack_turned_in_panels(std::int64_t width, const Conversions& conversions, Storage from, const void* rows,
+                           Storage to, void* panels, std::int64_t k_begin, std::int64_t k_end, std::int64_t n,
+                           std::int64_t k) noexcept;
+
+// Table::pack_turned.
+template <std::int64_t width, const Conversions& conversions>
+void pack_turned(Storage from, const void* rows, Storage to, void* panels, std::int64_t k_begin, std::int64_t k_end,
+                 std::int64_t n, std::int64_t k) noexcept {
+  pack_turned_in_panels(width, conversions, from, rows, to, panels, k_begin, k_end, n, k);
+}
+
 // Table::pack.
 template <std::int64_t width, const Conversions& conversions>
 void pack(Storage from, const void* rows, Storage to, void* panels, std::int64_t n_begin, std::int64_t n_end,

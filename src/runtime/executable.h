@@ -69,6 +69,13 @@ class Executable {
   // kInvalidArgument when dims, type or count do not fit; whatever the source throws. Not thread-safe.
   virtual void load_weight(std::int64_t parameter, std::span<const std::shared_ptr<const TensorSource>> per_rank) = 0;
 
+  // All stored weights as one piece of memory, allocated now, and a text that says how they lie in it: images of equal
+  // layouts are interchangeable. A caller that fills the image itself says so with weights_are_in_image(), instead of
+  // load_weight. The span is valid as long as the executable.
+  virtual std::string weight_layout() const = 0;
+  virtual std::span<std::byte> weight_image() = 0;
+  virtual void weights_are_in_image() = 0;
+
   // Runs the module once. inputs: in the order of the input parameters; one list, given to every rank, or one per rank.
   // A bounded input has as many rows as its size parameter says. results: in the order of the module's results without
   // the aliased ones, for rank 0 only or for every rank (as many lists as were passed); allocated by the caller with

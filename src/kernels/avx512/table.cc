@@ -20,6 +20,7 @@ constexpr Table make_avx512_table() noexcept {
       .panel_width = kPanelWidth,
       .packed_bytes = packed_bytes_in_panels<kPanelWidth>,
       .pack = pack<kPanelWidth, kConversions>,
+      .pack_turned = pack_turned<kPanelWidth, kConversions>,
       .matmul = {matmul<kF32>, matmul<kF16>, matmul<kBF16>},
       .attention = {attention<kF32>, attention<kF16>, attention<kBF16>},
       .attention_scratch = attention_scratch,
