@@ -333,6 +333,7 @@ Engine::~Engine() = default;
 Engine::RequestId Engine::submit(Request request) { return impl_->submit(std::move(request)); }
 void Engine::cancel(RequestId id) { impl_->cancel(id); }
 void Engine::drain(double deadline_seconds) { impl_->drain(deadline_seconds); }
+const LoadReport& Engine::load_report() const noexcept { return impl_->loaded.report; }
 std::int64_t Engine::n_positions() const noexcept { return impl_->loaded.plan.positions; }
 
 EngineStats Engine::stats() const {

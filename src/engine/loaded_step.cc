@@ -1,12 +1,14 @@
 #include "engine/loaded_step.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
 
 #include "base/error.h"
+#include "base/thread_pool.h"
 #include "models/registry.h"
 #include "planner/memory.h"
 #include "planner/weight_kind.h"
@@ -66,6 +68,57 @@ planner::Plan plan_of(const models::Config& config, const models::StepSize& size
   return plan;
 }
 
+// Counts what is read through it, and how long that takes.
+struct ReadCount {
+  std::atomic<std::int64_t> bytes = 0;
+  std::atomic<std::int64_t> nanoseconds = 0;  // of all threads together
+};
+
+class CountedSource final : public TensorSource {
+ public:
+  CountedSource(std::shared_ptr<const TensorSource> source, ReadCount& count)
+      : source_(std::move(source)), count_(count) {}
+  DType dtype() const override { return source_->dtype(); }
+  const Dims& dims() const override { return source_->dims(); }
+  void read_rows(std::int64_t begin, std::int64_t end, std::byte* out) const override {
+    const auto start = Clock::now();
+    source_->read_rows(begin, end, out);
+    count_.nanoseconds += (Clock::now() - start).count();
+    const std::int64_t rows = dims().empty() ? 1 : dims()[0];
+    if (rows > 0) count_.bytes += source_bytes(*source_) / rows * (end - begin);
+  }
+  static std::int64_t source_bytes(const TensorSource& source) {
+    return element_count(source.dims()) * static_cast<std::int64_t>(dtype_size(source.dtype()));
+  }
+
+ private:
+  std::shared_ptr<const TensorSource> source_;
+  ReadCount& count_;
+};
+
+void load_weights(const std::vector<models::WeightBinding>& weights, const EngineOptions& options,
+                  runtime::Executable& executable, LoadReport& report) {
+  const auto start = Clock::now();
+  ReadCount count;
+  LoadProgress progress;
+  for (const models::WeightBinding& weight : weights) {
+    for (const auto& source : weight.per_rank) progress.total += CountedSource::source_bytes(*source);
+  }
+  for (const models::WeightBinding& weight : weights) {
+    std::vector<std::shared_ptr<const TensorSource>> counted;
+    for (const auto& source : weight.per_rank) {
+      counted.push_back(std::make_shared<CountedSource>(source, count));
+      progress.done += CountedSource::source_bytes(*source);
+    }
+    executable.load_weight(weight.parameter, counted);
+    progress.seconds = seconds_since(start);
+    if (options.on_progress) options.on_progress(progress);
+  }
+  const int threads = options.pool == nullptr ? 1 : options.pool->threads();
+  report.read_seconds = static_cast<double>(count.nanoseconds) / 1e9 / threads;
+  report.pack_seconds = std::max(0.0, seconds_since(start) - report.read_seconds);
+}
+
 }  // namespace
 
 std::int64_t memory_for(const EngineOptions& options) {
@@ -101,16 +154,18 @@ PlannedStep plan_step(const models::Config& config, const models::WeightFinder& 
 LoadedStep load_step(const models::Config& config, const models::WeightFinder& weights, const EngineOptions& options) {
   PlannedStep planned = plan_step(config, weights, options);
   planner::check_fits(planned.plan, memory_for(options), config.model_type);
-  const auto start = Clock::now();
-  for (const models::WeightBinding& weight : planned.weights)
-    planned.executable->load_weight(weight.parameter, weight.per_rank);
   LoadedStep out;
   out.size = planned.size;
   out.plan = planned.plan;
   out.executable = std::move(planned.executable);
-  out.build_seconds = planned.build_seconds;
-  out.compile_seconds = planned.compile_seconds;
-  out.weights_seconds = seconds_since(start);
+  out.report.phases = {{"graph", planned.build_seconds}, {"compile", planned.compile_seconds}};
+
+  auto start = Clock::now();
+  load_weights(planned.weights, options, *out.executable, out.report);
+  out.report.phases.push_back({"weights", seconds_since(start), out.plan.all.weights()});
+  start = Clock::now();
+  out.executable->prepare();
+  out.report.phases.push_back({"warm", seconds_since(start)});
   return out;
 }
 

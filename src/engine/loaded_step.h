@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/load_report.h"
 #include "models/config.h"
 #include "models/step.h"
 #include "planner/plan.h"
@@ -26,9 +27,7 @@ struct LoadedStep {
   models::StepSize size;
   planner::Plan plan;
   std::unique_ptr<runtime::Executable> executable;
-  double build_seconds = 0;
-  double compile_seconds = 0;
-  double weights_seconds = 0;
+  LoadReport report;  // graph, compile, weights, warm
 };
 
 // Memory the model may take: options.memory_bytes, or what the machine has free.

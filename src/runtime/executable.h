@@ -76,6 +76,9 @@ class Executable {
   virtual std::span<std::byte> weight_image() = 0;
   virtual void weights_are_in_image() = 0;
 
+  // Takes the memory of a run now, rather than in the first run.
+  virtual void prepare() = 0;
+
   // Runs the module once. inputs: in the order of the input parameters; one list, given to every rank, or one per rank.
   // A bounded input has as many rows as its size parameter says. results: in the order of the module's results without
   // the aliased ones, for rank 0 only or for every rank (as many lists as were passed); allocated by the caller with

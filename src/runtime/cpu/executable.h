@@ -22,6 +22,7 @@ class CpuExecutable : public Executable {
   std::span<std::byte> weight_image() override;
   void weights_are_in_image() override;
   void load_weight(std::int64_t parameter, std::span<const std::shared_ptr<const TensorSource>> per_rank) override;
+  void prepare() override { allocate(plain_); }
   void run(std::span<const std::vector<TensorView>> inputs, std::span<std::vector<MutableTensorView>> results) override;
   TensorView state(std::int64_t parameter, int rank) const override;
   void profile(bool on) override;
