@@ -9,6 +9,7 @@
 #include "base/thread_pool.h"
 #include "checkpoint/store.h"
 #include "cli/bench.h"
+#include "cli/model_source.h"
 #include "cli/verb.h"
 #include "kernels/table.h"
 #include "models/registry.h"
@@ -19,13 +20,14 @@ namespace {
 using Json = nlohmann::json;
 
 struct Options {
-  std::string model;
+  ModelSource model;
   bool json = false;
 };
 
-int inspect_model(const Options& options) {
-  const models::Config config = models::read_config(options.model);
-  const checkpoint::Store store = checkpoint::Store::open(options.model);
+int inspect_model(const Options& options, const Settings& settings) {
+  const std::filesystem::path folder = bring_model(options.model, settings, "inspect");
+  const models::Config config = models::read_config(folder);
+  const checkpoint::Store store = checkpoint::Store::open(folder);
   std::int64_t parameters = 0;
   for (const std::string& name : store.names()) parameters += element_count(store.source(name)->dims());
   Json degrees = Json::array();
@@ -103,14 +105,15 @@ Action add_inspect(CLI::App& verb, const Settings& settings) {
   auto options = std::make_shared<Options>();
   verb.require_subcommand(1);
   CLI::App* model = verb.add_subcommand("model", "what a checkpoint folder holds");
-  model->add_option("MODEL", options->model, "folder of a Hugging Face checkpoint")->required();
+  model->add_option("MODEL", options->model.text, kModelHelp)->required();
+  add_revision(*model, options->model);
   CLI::App* devices = verb.add_subcommand("devices", "what programs can run on");
   CLI::App* isa = verb.add_subcommand("isa", "kernel tables: compiled in, runnable here, chosen");
   for (CLI::App* what : {model, devices, isa}) what->add_flag("--json", options->json, "print JSON");
   verb.footer("example: ganglion inspect model share/opt-demo");
   const std::string forced = settings.value("GANGLION_ISA");
-  return [=] {
-    if (model->parsed()) return inspect_model(*options);
+  return [=, &settings] {
+    if (model->parsed()) return inspect_model(*options, settings);
     if (devices->parsed()) return inspect_devices(*options);
     return inspect_isa(*options, forced);
   };

@@ -26,6 +26,7 @@ constexpr Row kVerbs[] = {
     {"compile", "write the step module of a model as HLO", add_compile},
     {"run", "run any HLO module", add_run},
     {"inspect", "show a model, the devices or the instruction sets", add_inspect},
+    {"download", "bring a model here: from Hugging Face, S3 or the web", add_download},
     {"bench", "measure this machine and this program", add_bench},
 };
 
