@@ -217,15 +217,9 @@ void HuggingFace::fetch_missing(const Repository& repository) {
   }
   if (missing.empty()) return;
   check_space(cache_.folder(), wanted, options_.free_bytes);
-  Progress* progress = options_.progress;
-  if (progress != nullptr) progress->begin(id_, wanted, 0);
-  try {
-    for (const Repository::File& file : missing) fetch_file(commit, file);
-  } catch (...) {
-    if (progress != nullptr) progress->end(false);
-    throw;
-  }
-  if (progress != nullptr) progress->end(true);
+  ProgressScope progress(options_.progress, id_, wanted);
+  for (const Repository::File& file : missing) fetch_file(commit, file);
+  progress.done();
 }
 
 HuggingFace::Metadata HuggingFace::head(const std::string& commit, const std::string& file) {

@@ -17,7 +17,8 @@ std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view text
   double seconds = 0;
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, seconds, std::chars_format::fixed);
-  if (!text.empty() && error == std::errc() && stop == end && seconds >= 0) {
+  const bool digits = text.find_first_not_of("0123456789.") == std::string_view::npos;
+  if (!text.empty() && digits && error == std::errc() && stop == end && seconds >= 0) {
     return std::chrono::milliseconds(static_cast<long long>(std::min(seconds, static_cast<double>(kMost)) * 1000));
   }
   const std::time_t date = text.empty() ? -1 : curl_getdate(std::string(text).c_str(), nullptr);

@@ -47,6 +47,23 @@ class Progress {
   std::chrono::steady_clock::time_point start_, shown_;
 };
 
+// A model's begin() and end() on whatever way out; nullptr: nobody looks.
+class ProgressScope {
+ public:
+  ProgressScope(Progress* progress, const std::string& name, std::uint64_t total) : progress_(progress) {
+    if (progress_ != nullptr) progress_->begin(name, total, 0);
+  }
+  ~ProgressScope() {
+    if (progress_ != nullptr) progress_->end(whole_);
+  }
+  ProgressScope(const ProgressScope&) = delete;
+  void done() noexcept { whole_ = true; }
+
+ private:
+  Progress* progress_;
+  bool whole_ = false;
+};
+
 // A bar when stderr is a terminal, else log lines.
 std::unique_ptr<Progress> make_progress();
 

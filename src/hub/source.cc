@@ -31,7 +31,8 @@ Source local(const std::string& path, const std::vector<fs::path>& bases, bool* 
   std::error_code ignored;
   for (const fs::path& base : bases) {
     source.path = base / path;  // an absolute path stands alone
-    *found = true;
+    *found = !path.empty();
+    if (path.empty()) break;
     if (fs::is_directory(source.path, ignored)) return source;
     source.kind = SourceKind::kArchiveFile;
     if (is_archive_name(path) && fs::is_regular_file(source.path, ignored)) return source;
