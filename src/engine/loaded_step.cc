@@ -54,6 +54,7 @@ LoadedStep load_step(const models::Config& config, const models::WeightFinder& w
   const auto compile = [&] {
     const auto start = Clock::now();
     step = family.build(config, {.types = options.types, .size = out.size, .tp = options.tp}, weights);
+    out.wants_lengths = step.wants_lengths;
     out.executable = runtime::compile_for_cpu(std::move(step.module),
                                               {.ranks = options.tp, .isa = options.isa, .pool = options.pool});
     out.plan = plan_of(*out.executable, options.tp);
@@ -61,7 +62,8 @@ LoadedStep load_step(const models::Config& config, const models::WeightFinder& w
   };
   compile();
   if (out.plan.total() > memory && options.cache_tokens == 0) {
-    const std::int64_t per_block = planner::cache_bytes_per_token(config, options.types.kv) * options.block_size;
+    const std::int64_t per_block =
+        planner::cache_bytes_per_token(config, options.types.kv, options.tp) * options.block_size;
     const std::int64_t fitting = planner::blocks_that_fit(out.plan, per_block, out.size.blocks, memory);
     out.size.blocks = std::max(fitting, out.size.max_blocks);
     compile();

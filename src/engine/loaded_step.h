@@ -13,6 +13,7 @@ namespace ganglion::engine {
 
 struct LoadedStep {
   models::StepSize size;
+  bool wants_lengths = false;  // see models::Step
   planner::Plan plan;
   std::unique_ptr<runtime::Executable> executable;
   double compile_seconds = 0;

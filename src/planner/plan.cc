@@ -23,8 +23,9 @@ std::string Plan::text() const {
                      size_text(kv_cache), size_text(activations), size_text(program), size_text(total()));
 }
 
-std::int64_t cache_bytes_per_token(const models::Config& config, DType kv) {
-  return 2 * config.layers * config.kv_heads * config.head_dim * static_cast<std::int64_t>(dtype_size(kv));
+std::int64_t cache_bytes_per_token(const models::Config& config, DType kv, int tp) {
+  const std::int64_t heads = std::max<std::int64_t>(config.kv_heads, tp);
+  return 2 * config.layers * heads * config.head_dim * static_cast<std::int64_t>(dtype_size(kv));
 }
 
 std::int64_t blocks_that_fit(const Plan& plan, std::int64_t bytes_per_block, std::int64_t wanted,

@@ -22,8 +22,8 @@ struct Plan {
   std::string text() const;
 };
 
-// Bytes of K and V of one position, all layers and ranks together.
-std::int64_t cache_bytes_per_token(const models::Config& config, DType kv);
+// Bytes of K and V of one position, all layers and ranks together, heads that ranks repeat as often as they do.
+std::int64_t cache_bytes_per_token(const models::Config& config, DType kv, int tp);
 
 // How many blocks of the cache fit beside the rest of the plan, at most `wanted`; possibly 0.
 std::int64_t blocks_that_fit(const Plan& plan, std::int64_t bytes_per_block, std::int64_t wanted,

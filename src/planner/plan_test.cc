@@ -23,7 +23,8 @@ Plan four_gib() {
 }
 
 TEST(Plan, CountsBothCachesOfAllLayersForAPosition) {
-  EXPECT_EQ(cache_bytes_per_token(models::published_shape("opt-1.3b"), DType::kF16), 2 * 24 * 2048 * 2);
+  EXPECT_EQ(cache_bytes_per_token(models::published_shape("opt-1.3b"), DType::kF16, 1), 2 * 24 * 2048 * 2);
+  EXPECT_EQ(cache_bytes_per_token(models::published_shape("llama-1.1b"), DType::kF16, 8), 2 * 22 * 8 * 64 * 2);
 }
 
 TEST(Plan, RefusesWithTheSumSpeltOut) {
