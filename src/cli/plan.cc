@@ -121,7 +121,7 @@ void print_json(const Options& options, const models::Config& config, std::int64
     row["trn1"] = planner::trn1_has_degree(degree.tp);
     list.push_back(row);
   }
-  const Json out = {{"model", options.model.text.empty() ? options.shape : options.model},
+  const Json out = {{"model", options.model.text.empty() ? options.shape : options.model.text},
                     {"family", config.model_type},
                     {"parameters", parameters},
                     {"dtype", options.engine.dtype},
@@ -148,7 +148,7 @@ void print_text(const Options& options, const models::Config& config, std::int64
   const std::string& kv = options.engine.kv_dtype.empty() ? options.engine.dtype : options.engine.kv_dtype;
   const double millions = static_cast<double>(parameters) / 1e6;
   std::printf("%s: %s, %.2f %s parameters; weights %s, cache %s, tp %lld, batch %lld, %lld positions\n\n",
-              (options.model.text.empty() ? options.shape : options.model).c_str(), config.model_type.c_str(),
+              (options.model.text.empty() ? options.shape : options.model.text).c_str(), config.model_type.c_str(),
               millions < 1000 ? millions : millions / 1000, millions < 1000 ? "M" : "G", options.engine.dtype.c_str(),
               kv.c_str(), static_cast<long long>(plan.ranks), static_cast<long long>(options.batch),
               static_cast<long long>(plan.positions));
@@ -185,10 +185,10 @@ void print_text(const Options& options, const models::Config& config, std::int64
 
 int plan(const Options& options, const Settings& settings) {
   if (options.model.text.empty() == options.shape.empty())
-    fail(Code::kInvalidArgument,
-         "[plan] wanted one of MODEL and --shape, a published name");
-  const models::Config config =
-      options.model.text.empty() ? models::published_shape(options.shape) : models::read_config(bring_model(options.model, settings, "plan"));
+    fail(Code::kInvalidArgument, "[plan] wanted one of MODEL and --shape, a published name");
+  const models::Config config = options.model.text.empty()
+                                    ? models::published_shape(options.shape)
+                                    : models::read_config(bring_model(options.model, settings, "plan"));
   if (options.engine.n_positions > config.max_positions) {
     fail(Code::kInvalidArgument, "[plan] --n-positions {}: the model has {} positions", options.engine.n_positions,
          config.max_positions);
