@@ -87,6 +87,7 @@ std::vector<NamedTensor> named_in_full(const checkpoint::Store& store, const mod
     });
     if (table != out.end()) out.push_back({"lm_head.weight", table->source});
   }
+  std::sort(out.begin(), out.end(), [](const NamedTensor& a, const NamedTensor& b) { return a.name < b.name; });
   return out;
 }
 
