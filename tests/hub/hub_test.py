@@ -120,7 +120,7 @@ class Cache(HubCase):
         out, errors = self.ganglion("download", NAME)
         self.assertEqual(out.strip(), str(self.snapshot()))
         self.assertIn("the cache's copy is used", errors)
-        self.refused(6, "answered with 503; given up after 6 attempts", "org/other")
+        self.refused(6, "answered with 503; given up after 3 attempts", "org/other")
 
     def test_revisions(self):
         self.assertEqual(self.download(NAME, "--revision", "refs/pr/1"), self.snapshot())
@@ -407,7 +407,7 @@ class Faults(HubCase):
         with Hub() as other:
             closed = other.url
         _, errors = self.ganglion("download", NAME, code=6, environment={"HF_ENDPOINT": closed})
-        self.assertIn("given up after 6 attempts", errors)
+        self.assertIn("given up after 3 attempts", errors)
 
     def test_models_that_are_not_there_or_not_readable_say_what_to_do(self):
         self.refused(3, ["no such model, or a private one", "HF_TOKEN"], "org/nothing")
