@@ -67,6 +67,24 @@ class FileSource final : public TensorSource {
     }
   }
 
+  // Of a dense tensor, piece by piece when that is much less than whole rows.
+  void read_block(std::int64_t begin, std::int64_t end, std::int64_t first, std::int64_t last,
+                  std::byte* out) const override {
+    constexpr std::uint64_t kLeastPiece = 1024;  // below, reading rows whole is cheaper than a call for each
+    const std::uint64_t piece = static_cast<std::uint64_t>(last - first) * width();
+    const bool as_it_is = tensor_.stored == stored_as(dtype()) && tensor_.stored != Stored::kPred;
+    if (!as_it_is || tensor_.strides != dense_strides(tensor_.dims) || piece < kLeastPiece ||
+        piece > row_elements_ * width() / 2) {
+      return TensorSource::read_block(begin, end, first, last, out);
+    }
+    GANGLION_CHECK(0 <= begin && begin <= end && end <= rows_ && 0 <= first &&
+                   static_cast<std::uint64_t>(last) <= row_elements_);
+    const std::uint64_t pitch = row_elements_ * width();
+    std::uint64_t at =
+        tensor_.offset + static_cast<std::uint64_t>(begin) * pitch + static_cast<std::uint64_t>(first) * width();
+    for (std::int64_t row = begin; row < end; ++row, at += pitch, out += piece) file_->read(at, out, piece);
+  }
+
  private:
   // Of as many rows at a time as a piece holds, and at least one.
   template <typename From, typename To>

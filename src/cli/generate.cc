@@ -167,9 +167,7 @@ int generate(const Options& options, const Settings& settings) {
   if (generations.empty())
     fail(Code::kInvalidArgument, "[generate] no prompt: give -p TEXT, --prompt-ids 5,17 or --prompts FILE.json");
 
-  std::vector<std::int32_t> stop_ids;
-  if (model.config.eos >= 0) stop_ids.push_back(static_cast<std::int32_t>(model.config.eos));
-  generate_all(*model.engine, options, stop_ids, model.config.vocab, generations);
+  generate_all(*model.engine, options, model.config.eos_ids(), model.config.vocab, generations);
   if (!options.logits_file.empty()) write_logits(options.logits_file, generations, model.config.vocab);
 
   const auto seconds = [](Clock::time_point from, Clock::time_point to) {

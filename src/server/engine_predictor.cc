@@ -42,10 +42,7 @@ class EnginePredictor : public Predictor {
                                        tokenizer::DecodeOptions{.skip_special_tokens = specials == Specials::kSkip});
   }
   bool is_special(std::int32_t id) const override { return model_.tokenizer->is_special(id); }
-  std::vector<std::int32_t> eos_ids() const override {
-    if (model_.config.eos < 0) return {};
-    return {static_cast<std::int32_t>(model_.config.eos)};
-  }
+  std::vector<std::int32_t> eos_ids() const override { return model_.config.eos_ids(); }
   std::int64_t vocabulary() const override { return model_.config.vocab; }
   std::int64_t n_positions() const override { return model_.engine->n_positions(); }
   std::size_t longest_prompt_bytes() const override { return longest_prompt_; }
