@@ -25,6 +25,7 @@ constexpr Row kVerbs[] = {
     {"generate", "generate text from prompts in the terminal", add_generate},
     {"compile", "write the step module of a model as HLO", add_compile},
     {"run", "run any HLO module", add_run},
+    {"tokenize", "text to token ids and back", add_tokenize},
     {"inspect", "show a model, the devices or the instruction sets", add_inspect},
     {"bench", "measure this machine and this program", add_bench},
 };

@@ -29,6 +29,7 @@ Utf8Char read_utf8(std::string_view text, std::size_t position) noexcept;
 // The start of the code point that ends right before `position` (> 0); the text before it must be well-formed.
 std::size_t previous_utf8(std::string_view text, std::size_t position) noexcept;
 void append_utf8(std::string& out, char32_t code);
+bool is_valid_utf8(std::string_view text) noexcept;
 // The text with every malformed part replaced by U+FFFD.
 std::string to_valid_utf8(std::string_view text);
 
