@@ -45,7 +45,12 @@ void StreamDecoder::flush(std::string& out) {
 }
 
 void StreamDecoder::push_bytes(std::int32_t id, std::string& out) {
-  held_ += tokenizer_.token_bytes(id);
+  const std::string_view bytes = tokenizer_.token_bytes(id);
+  if (held_.empty() && is_valid_utf8(bytes)) {
+    out += bytes;
+    return;
+  }
+  held_ += bytes;
   std::size_t position = 0;
   while (position < held_.size()) {
     const Utf8Char next = read_utf8(held_, position);

@@ -5,10 +5,9 @@
 
 namespace ganglion::tokenizer {
 
-Utf8Char read_utf8(std::string_view text, std::size_t position) noexcept {
+Utf8Char read_long_utf8(std::string_view text, std::size_t position) noexcept {
   const auto byte = [&](std::size_t index) { return static_cast<unsigned char>(text[index]); };
   const unsigned char lead = byte(position);
-  if (lead < 0x80) return {lead, 1, Utf8Status::kValid};
 
   // The second byte's bounds exclude overlong forms, surrogates and values past U+10FFFF (Unicode, table 3-7).
   std::size_t length = 0;
