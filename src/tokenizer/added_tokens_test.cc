@@ -10,9 +10,17 @@ namespace {
 // Parts as one string: plain text as it is, tokens as <id:text>.
 std::string split(const std::vector<AddedToken>& tokens, std::string_view text) {
   std::string out;
-  for (const TextPart& part : AddedTokens(tokens).split(text)) {
+  const AddedTokens added(tokens, Normalizer{});
+  const auto add = [&](const TextPart& part) {
     if (!out.empty()) out += "|";
     out += part.token ? fmt::format("<{}:{}>", *part.token, part.text) : std::string(part.text);
+  };
+  for (const TextPart& part : added.split_verbatim(text)) {
+    if (part.token) {
+      add(part);
+    } else {
+      for (const TextPart& inner : added.split_normalized(part.text)) add(inner);
+    }
   }
   return out;
 }

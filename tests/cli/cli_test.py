@@ -101,6 +101,45 @@ class Generate(unittest.TestCase):
         self.assertIn("KV cache", done.stderr)
 
 
+class Tokenize(unittest.TestCase):
+    def lines(self, values, *flags, model=MODEL):
+        given = "".join(json.dumps(value) + "\n" for value in values)
+        done = subprocess.run([PROGRAM, "tokenize", model, "--lines", *flags], input=given, capture_output=True, text=True, timeout=240)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return [json.loads(line) for line in done.stdout.split("\n")[:-1]]
+
+    def test_text_becomes_ids_and_ids_text(self):
+        done = ganglion("tokenize", MODEL, "Hello world")
+        self.assertEqual((done.returncode, done.stdout), (0, "2 76 412 115 863\n"), done.stderr)
+        done = ganglion("tokenize", MODEL, "--decode", "[76, 412, 115 863]")
+        self.assertEqual((done.returncode, done.stdout), (0, "Hello world\n"), done.stderr)
+        row = json.loads(ganglion("tokenize", MODEL, "Hello world", "--json", "--no-special-tokens").stdout)
+        self.assertEqual(row["ids"], [76, 412, 115, 863])
+        self.assertEqual(row["tokens"][-1], "\u0120world")
+        self.assertIn('863  " world"', ganglion("tokenize", MODEL, "Hello world", "--pieces").stdout)
+
+    def test_many_texts_are_answered_line_by_line_and_decode_to_themselves(self):
+        texts = ["Hello world", "", "a\u2028b\n", "\U0001F600 \u00e9"]
+        ids = self.lines(texts)
+        self.assertEqual(ids[0], [2, 76, 412, 115, 863])
+        self.assertEqual(self.lines(ids, "--decode", "--skip-special-tokens"), texts)
+        pieces = self.lines(ids, "--decode", "--pieces", "--skip-special-tokens")
+        self.assertEqual(["".join(one) for one in pieces], texts)
+        self.assertEqual(self.lines([{"hex": "61ff"}], "--no-special-tokens"), self.lines(["a\ufffd"], "--no-special-tokens"))
+
+    def test_bad_arguments_and_lines_end_with_a_message(self):
+        for code, words, arguments, given in (
+            (3, "has no tokenizer", ("tokenize", SOURCE / "cmake", "x"), ""),
+            (2, "'x' is no token id", ("tokenize", MODEL, "--decode", "x"), ""),
+            (2, "standard input line 2", ("tokenize", MODEL, "--lines"), '"a"\n{}\n'),
+            (2, "standard input line 1", ("tokenize", MODEL, "--lines", "--decode"), "[-1]\n"),
+            (2, "is not valid JSON", ("tokenize", MODEL, "--lines"), '"a\n'),
+        ):
+            done = subprocess.run([PROGRAM, *map(str, arguments)], input=given, capture_output=True, text=True, timeout=240)
+            self.assertEqual(done.returncode, code, f"{arguments}: {done.stderr}")
+            self.assertIn(words, done.stderr)
+
+
 class Serve(unittest.TestCase):
     def test_a_port_in_use_a_missing_store_and_an_unwritable_log_end_with_a_message(self):
         import socket
