@@ -176,6 +176,21 @@ class Forms(unittest.TestCase):
                 with zipfile.ZipFile(target / "pytorch_model.bin" / files["model." + name]) as file:
                     self.assertEqual(file.read("archive/data/0"), tensor.storage.data, name)
 
+    def test_split_reads_back_what_it_wrote_of_every_family(self):
+        for model in sorted((SOURCE / "tests" / "goldens" / "families").iterdir()):
+            if not (model / "model.safetensors").exists():
+                continue
+            target = self.root / f"family-{model.name}"
+            done = ganglion("split", model, target)
+            self.assertEqual(done.returncode, 0, f"{model.name}: {done.stderr}")
+            files = json.loads((target / "pytorch_model.bin" / "key_to_filename.json").read_text())
+            self.assertIn("lm_head.weight", files, model.name)
+            for name, tensor in read_safetensors(model / "model.safetensors").items():
+                stored = next(prefix + name for prefix in ("", "model.", "transformer.") if prefix + name in files)
+                with zipfile.ZipFile(target / "pytorch_model.bin" / files[stored]) as file:
+                    self.assertEqual(file.read("archive/data/0"), tensor.storage.data, f"{model.name} {name}")
+            self.assertEqual(ganglion("compile", target, "--out", self.root / "step", "--tokens", "4").returncode, 0, model.name)
+
     def test_split_overwrites_nothing_unless_asked(self):
         target = self.root / "kept"
         target.mkdir()
