@@ -54,12 +54,12 @@ TEST(AddedTokens, NormalizedTokensAreLookedForInWhatTheOthersLeave) {
 TEST(AddedTokens, RunsOfStrippingWhiteSpaceTokensAreWalkedOnce) {
   // A quadratic walk would be 5e11 steps.
   const std::vector<AddedToken> tokens = {{.content = "\n", .id = 1, .lstrip = true, .rstrip = true}};
-  EXPECT_EQ(AddedTokens(tokens).split(std::string(1 << 20, '\n')).size(), std::size_t{1} << 20);
+  EXPECT_EQ(AddedTokens(tokens, Normalizer{}).split_verbatim(std::string(1 << 20, '\n')).size(), std::size_t{1} << 20);
 }
 
 TEST(AddedTokens, RefusesAContentThatWouldMakeTheSearchSlow) {
   try {
-    AddedTokens({{.content = std::string(2000, 'x'), .id = 7}});
+    AddedTokens({{.content = std::string(2000, 'x'), .id = 7}}, Normalizer{});
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Code::kUnsupported);

