@@ -16,6 +16,7 @@
 #include "checkpoint/store.h"
 #include "cli/bench.h"
 #include "cli/model_options.h"
+#include "cli/model_source.h"
 #include "engine/engine.h"
 #include "kernels/table.h"
 #include "models/matmul_work.h"
@@ -30,7 +31,7 @@ enum class What { kDecode, kPrefill };
 
 struct Options {
   std::string shape;
-  std::string model;
+  ModelSource model;
   std::int64_t batch = 1;
   std::int64_t prompt = 0;
   std::int64_t steps = 0;
@@ -131,7 +132,7 @@ Figures prefill(engine::Engine& engine, const models::Config& config, const Opti
   return out;
 }
 
-int bench(What what, const Options& options) {
+int bench(What what, const Options& options, const Settings& settings) {
   ThreadPool pool(options.engine.threads);
   engine::EngineOptions engine_options = engine_options_of(options.engine, pool);
   const std::int64_t new_tokens = what == What::kDecode ? options.steps + 2 : 1;
@@ -142,9 +143,10 @@ int bench(What what, const Options& options) {
   std::unique_ptr<checkpoint::Store> store;
   models::Config config;
   models::WeightFinder weights;
-  if (!options.model.empty()) {
-    config = models::read_config(options.model);
-    store = std::make_unique<checkpoint::Store>(checkpoint::Store::open(options.model));
+  if (!options.model.text.empty()) {
+    const std::filesystem::path folder = bring_model(options.model, settings, "bench");
+    config = models::read_config(folder);
+    store = std::make_unique<checkpoint::Store>(checkpoint::Store::open(folder));
     weights = models::checkpoint_weights(*store, models::find_family(config.model_type).optional_prefixes);
   } else {
     config = models::published_shape(options.shape);
@@ -153,7 +155,7 @@ int bench(What what, const Options& options) {
   const auto begin = Clock::now();
   engine::Engine engine(config, weights, engine_options);
   std::fprintf(stderr, "%s ready in %.1f s; measuring\n",
-               options.model.empty() ? options.shape.c_str() : options.model.c_str(),
+               options.model.text.empty() ? options.shape.c_str() : options.model.text.c_str(),
                seconds_between(begin, Clock::now()));
   const Figures figures = what == What::kDecode ? decode(engine, config, options, engine_options)
                                                 : prefill(engine, config, options, engine_options);
@@ -167,7 +169,7 @@ int bench(What what, const Options& options) {
   if (options.json) {
     const nlohmann::json out = {
         {"benchmark", what == What::kDecode ? "decode" : "prefill"},
-        {"shape", options.model.empty() ? options.shape : options.model},
+        {"shape", options.model.text.empty() ? options.shape : options.model.text},
         {"dtype", options.engine.dtype},
         {"batch", options.batch},
         {"prompt", options.prompt},
@@ -189,9 +191,10 @@ int bench(What what, const Options& options) {
   std::printf("%s, %d threads, %s\n", cpu_name().c_str(), options.engine.threads, isa.c_str());
   std::printf("%-8s %-10s %-5s batch %-3lld prompt %-5lld %10.2f tokens/s (%.2f to %.2f)\n",
               what == What::kDecode ? "decode" : "prefill",
-              options.model.empty() ? options.shape.c_str() : options.model.c_str(), options.engine.dtype.c_str(),
-              static_cast<long long>(options.batch), static_cast<long long>(options.prompt), rate,
-              figures.tokens_per_second.min, figures.tokens_per_second.max);
+              options.model.text.empty() ? options.shape.c_str() : options.model.text.c_str(),
+              options.engine.dtype.c_str(), static_cast<long long>(options.batch),
+              static_cast<long long>(options.prompt), rate, figures.tokens_per_second.min,
+              figures.tokens_per_second.max);
   std::printf("bytes per token %.4g, %.1f %% of the read bandwidth (%.1f GB/s)\n", figures.bytes_per_token,
               100 * of_bandwidth, roofline.bandwidth / 1e9);
   std::printf("FLOPs per token %.4g, %.1f %% of the arithmetic peak (%.1f GFLOP/s, %s)\n", figures.flops_per_token,
@@ -206,7 +209,8 @@ Action add(What what, CLI::App& verb, const Settings& settings) {
   options->steps = what == What::kDecode ? 32 : 5;
   CLI::Option* shape = verb.add_option("--shape", options->shape, "a published shape, with seeded random weights")
                            ->capture_default_str();
-  verb.add_option("--model", options->model, "a checkpoint folder instead of a shape")->excludes(shape);
+  verb.add_option("--model", options->model.text, std::string("instead of a shape, ") + kModelHelp)->excludes(shape);
+  add_revision(verb, options->model);
   verb.add_option("--batch", options->batch, "requests at once")->capture_default_str()->check(CLI::Range(1, 4096));
   verb.add_option("--prompt", options->prompt, "prompt tokens of each")
       ->capture_default_str()
@@ -217,7 +221,7 @@ Action add(What what, CLI::App& verb, const Settings& settings) {
       ->check(CLI::Range(1, 1 << 20));
   verb.add_flag("--json", options->json, "print JSON");
   add_model_options(verb, settings, options->engine);
-  return [=] { return bench(what, *options); };
+  return [=, &settings] { return bench(what, *options, settings); };
 }
 
 }  // namespace

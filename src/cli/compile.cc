@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "checkpoint/store.h"
 #include "cli/arguments.h"
+#include "cli/model_source.h"
 #include "cli/verb.h"
 #include "engine/model.h"
 #include "hlo/proto_writer.h"
@@ -21,7 +22,7 @@ namespace ganglion::cli {
 namespace {
 
 struct Options {
-  std::string model;
+  ModelSource model;
   std::string out = ".";
   std::string format = "hlo";
   std::string dtype = "f32";
@@ -76,16 +77,17 @@ void write_prompt_arguments(const std::filesystem::path& folder, const models::S
   }
 }
 
-int compile(const Options& options) {
-  const models::Config config = models::read_config(options.model);
+int compile(const Options& options, const Settings& settings) {
+  const std::filesystem::path checkpoint_folder = bring_model(options.model, settings, "compile");
+  const models::Config config = models::read_config(checkpoint_folder);
   const models::Family& family = models::find_family(config.model_type);
   models::check_tp(config, options.tp);
-  const checkpoint::Store store = checkpoint::Store::open(options.model);
+  const checkpoint::Store store = checkpoint::Store::open(checkpoint_folder);
 
   std::vector<std::int32_t> ids = options.prompt_ids;
   models::StepOptions step_options{.types = engine::parse_types(options.dtype), .size = {}, .tp = options.tp};
   step_options.size.tokens = options.tokens;
-  if (!options.prompt.empty()) ids = tokenizer::Tokenizer::load(options.model)->encode(options.prompt);
+  if (!options.prompt.empty()) ids = tokenizer::Tokenizer::load(checkpoint_folder)->encode(options.prompt);
   if (!ids.empty()) step_options.size.tokens = static_cast<std::int64_t>(ids.size());
   if (step_options.size.tokens > config.max_positions) {
     fail(Code::kInvalidArgument, "[compile] {} tokens: the model has {} positions", step_options.size.tokens,
@@ -114,9 +116,10 @@ int compile(const Options& options) {
 
 }  // namespace
 
-Action add_compile(CLI::App& verb, const Settings&) {
+Action add_compile(CLI::App& verb, const Settings& settings) {
   auto options = std::make_shared<Options>();
-  verb.add_option("MODEL", options->model, "folder of a Hugging Face checkpoint")->required();
+  verb.add_option("MODEL", options->model.text, kModelHelp)->required();
+  add_revision(verb, options->model);
   verb.add_option("--out", options->out, "folder to write step.FORMAT to")->capture_default_str();
   verb.add_option("--format", options->format, "hlo (text) or hlo.pb (HloModuleProto)")
       ->capture_default_str()
@@ -137,7 +140,7 @@ Action add_compile(CLI::App& verb, const Settings&) {
       ->check(CLI::NonNegativeNumber)
       ->excludes(prompt);
   verb.footer("example: ganglion compile share/opt-demo --out /tmp/step --format hlo.pb -p 'Hello'");
-  return [=] { return compile(*options); };
+  return [=, &settings] { return compile(*options, settings); };
 }
 
 }  // namespace ganglion::cli

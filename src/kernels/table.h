@@ -147,6 +147,10 @@ struct Table {
   // into `panels` (the whole weight's), stored as `to`. Converts with round to nearest even.
   void (*pack)(Storage from, const void* rows, Storage to, void* panels, std::int64_t n_begin, std::int64_t n_end,
                std::int64_t n, std::int64_t k) noexcept;
+  // The same from the transpose: packs rows [k_begin, k_end) of w^T, given dense [k_end - k_begin, n]; the other rows
+  // of the panels are left alone.
+  void (*pack_turned)(Storage from, const void* rows, Storage to, void* panels, std::int64_t k_begin,
+                      std::int64_t k_end, std::int64_t n, std::int64_t k) noexcept;
   // By storage of the weight.
   void (*matmul[kStorageCount])(const MatmulArgs& args) noexcept;
 

@@ -1,12 +1,19 @@
 #!/usr/bin/env python3
 """The program as a user calls it: every verb, its JSON, its exit codes. usage: cli_test.py PROGRAM SOURCE_DIR"""
+import contextlib
 import json
 import os
 import pathlib
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import unittest
+import urllib.error
+import urllib.request
 
 PROGRAM, SOURCE = sys.argv[1], pathlib.Path(sys.argv[2])
 MODEL = SOURCE / "share" / "opt-demo"
@@ -115,6 +122,119 @@ class Serve(unittest.TestCase):
                 self.assertIn(words, done.stderr)
 
 
+@contextlib.contextmanager
+def serving(store, *arguments, **environment):
+    """The server on a free port; gives its address. It must be listening within a minute and end with 0 on SIGTERM."""
+    command = [PROGRAM, "serve", "-s", store, "--address", "http://127.0.0.1:0", *arguments]
+    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
+    log = []
+    try:
+        for line in process.stderr:
+            log.append(line)
+            found = re.search(r"serving on (http://\S+)", line)
+            if found:
+                break
+        else:
+            raise AssertionError("the server ended:\n" + "".join(log))
+        reader = threading.Thread(target=lambda: log.extend(process.stderr))
+        reader.start()
+        yield found.group(1), log
+    finally:
+        process.terminate()
+        code = process.wait(60)
+    reader.join()
+    process.stderr.close()
+    assert code == 0, f"{code}: {''.join(log)}"
+
+
+def post(url, body, **headers):
+    """(status, parsed body) of a POST."""
+    request = urllib.request.Request(url, data=json.dumps(body).encode(), headers={"Content-Type": "application/json", **headers})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())
+
+
+class BadModelFolders(unittest.TestCase):
+    """One store with a good model and a bad one: the bad one is named with its reason, the good one goes on."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.store = pathlib.Path(folder.name) / "store"
+        self.store.mkdir()
+        for name in ("good", "bad"):
+            shutil.copytree(MODEL, self.store / name)
+        self.bad = self.store / "bad"
+        self.config = self.store.parent / "config.properties"
+        self.config.write_text("wait_model_loading=false\n")
+
+    def expect(self, *words):
+        # With wait_model_loading the start ends, with the reason.
+        done = ganglion("serve", "-s", self.store, "--address", "http://127.0.0.1:0")
+        self.assertNotEqual(done.returncode, 0)
+        for word in words:
+            self.assertIn(word, done.stderr)
+        # Without, the server runs: the bad model answers 503, the good one answers.
+        with serving(self.store, "-f", self.config) as (address, log):
+            status, body = None, None
+            deadline = time.monotonic() + 60
+            while status != 200 and time.monotonic() < deadline:  # while it loads it is 503
+                status, body = post(address + "/predictions/good", {"inputs": "To be", "parameters": {"max_new_tokens": 2}})
+            self.assertEqual(status, 200, body)
+            status, body = post(address + "/predictions/bad", {"inputs": "To be"})
+            self.assertEqual(status, 503, body)
+            self.assertIn("bad", body["message"])
+        text = "".join(log)
+        for word in words:
+            self.assertIn(word, text)
+
+    def test_without_config_json(self):
+        (self.bad / "config.json").unlink()
+        (self.bad / "serving.properties").write_text("engine=Python\noption.dtype=fp16\n")
+        self.expect("bad/config.json")
+
+    def test_with_neither_config_json_nor_serving_properties_it_is_passed_over(self):
+        (self.bad / "config.json").unlink()
+        with serving(self.store) as (address, log):
+            self.assertEqual(post(address + "/predictions/good", {"inputs": "To be", "seq_length": 8})[0], 200)
+            self.assertEqual(post(address + "/predictions/bad", {"inputs": "To be"})[0], 404)
+        self.assertIn("bad is passed over: it holds neither serving.properties nor config.json", "".join(log))
+
+    def test_with_a_truncated_weight_file(self):
+        os.truncate(self.bad / "model.safetensors", 5_000_000)
+        self.expect("bad/model.safetensors", "data_offsets", "holds")
+
+    def test_with_a_weight_file_whose_header_lies_about_its_shapes(self):
+        file = self.bad / "model.safetensors"
+        data = file.read_bytes()
+        self.assertIn(b'"shape":[2048,256]', data.replace(b" ", b""))
+        self.assertEqual(data.count(b"[2048,256]"), 1)
+        file.write_bytes(data.replace(b"[2048,256]", b"[9048,256]"))
+        self.expect("bad/model.safetensors", "9048")
+
+    def test_with_a_missing_weight_file(self):
+        (self.bad / "model.safetensors").unlink()
+        self.expect("/bad", "model.safetensors")
+
+    def test_with_a_missing_shard(self):
+        (self.bad / "model.safetensors").rename(self.bad / "model-00001-of-00002.safetensors")
+        index = {"weight_map": {"model.decoder.embed_tokens.weight": "model-00001-of-00002.safetensors", "x": "model-00002-of-00002.safetensors"}}
+        (self.bad / "model.safetensors.index.json").write_text(json.dumps(index))
+        self.expect("model-00002-of-00002.safetensors")
+
+    def test_with_heads_that_the_tensor_parallel_degree_does_not_divide(self):
+        (self.bad / "serving.properties").write_text("engine=Python\noption.tensor_parallel_degree=3\n")
+        self.expect("tensor_parallel_degree=3", "8 heads", "use 1, 2, 4, 8")
+
+    def test_with_a_dtype_that_is_none(self):
+        (self.bad / "serving.properties").write_text("engine=Python\noption.dtype=fp12\n")
+        self.expect("serving.properties", "fp12")
+
+
 class Hlo(unittest.TestCase):
     def test_the_step_of_a_prompt_gives_the_same_logits_on_the_evaluator_and_the_cpu(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -155,16 +275,69 @@ class Hlo(unittest.TestCase):
 
 class Inspect(unittest.TestCase):
     def test_shows_the_embedded_model(self):
-        done = ganglion("inspect", "model", MODEL, "--json")
+        done = ganglion("inspect", MODEL, "--json")
         self.assertEqual(done.returncode, 0, done.stderr)
         out = json.loads(done.stdout)
         self.assertEqual((out["family"], out["layers"], out["hidden"]), ("opt", 6, 256))
         self.assertEqual(out["tensor_parallel_degrees"], [1, 2, 4, 8])
+        self.assertEqual(sum(out["bytes_by_kind"].values()), out["bytes"])
+        self.assertEqual(out["tokenizer"]["eos"], 2)
+        self.assertIn("bytes_by_kind", ganglion("inspect", MODEL).stdout)
+
+    def test_a_folder_without_a_model_is_refused(self):
+        self.assertEqual(ganglion("inspect", "/no/such/model").returncode, 3)
 
     def test_marks_the_forced_kernel_table(self):
         done = ganglion("inspect", "isa", "--json", GANGLION_ISA="scalar")
         chosen = [row["isa"] for row in json.loads(done.stdout) if row["chosen"]]
         self.assertEqual(chosen, ["scalar"])
+
+
+class Plan(unittest.TestCase):
+    def plan(self, *arguments):
+        done = ganglion("plan", *arguments, "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def test_adds_up_by_kind_and_by_core(self):
+        out = self.plan(MODEL, "--dtype", "f16", "--tp", "2", "--batch", "3", "--n-positions", "64")
+        for sums in (out["bytes"], out["bytes_per_core"]):
+            self.assertEqual(sum(sums["weights_by_kind"].values()), sums["weights"])
+            self.assertEqual(sums["weights"] + sums["kv_cache"] + sums["activations"] + sums["program"], sums["total"])
+        self.assertEqual(out["kv_bytes_per_token"], 2 * 6 * 256 * 2)
+        self.assertEqual(out["bytes"]["kv_cache"], 3 * 64 * out["kv_bytes_per_token"])
+        self.assertEqual(out["bytes"]["kv_cache"], 2 * out["bytes_per_core"]["kv_cache"])
+        self.assertEqual(out["bytes"]["weights_by_kind"]["mlp"], 2 * out["bytes_per_core"]["weights_by_kind"]["mlp"])
+
+    def test_knows_published_shapes_and_the_rules_of_the_accelerators(self):
+        out = self.plan("--shape", "opt-13b", "--dtype", "f16")
+        self.assertAlmostEqual(out["parameters"] / 12.85e9, 1, places=2)
+        degrees = {row["tp"]: row for row in out["tensor_parallel_degrees"]}
+        self.assertFalse(degrees[1]["fits_16_gib_core"])
+        self.assertTrue(degrees[2]["fits_16_gib_core"])
+        self.assertEqual((degrees[2]["inf2"], degrees[2]["trn1"], degrees[4]["trn1"]), (True, True, False))
+        self.assertFalse(degrees[12]["allowed"])
+        self.assertIn("40 heads cannot be split in 12", degrees[12]["reason"])
+
+    def test_the_cache_may_have_a_type_of_its_own(self):
+        narrow = self.plan(MODEL, "--kv-dtype", "f16")
+        self.assertEqual(2 * narrow["bytes"]["kv_cache"], self.plan(MODEL)["bytes"]["kv_cache"])
+        self.assertEqual(narrow["bytes"]["weights"], self.plan(MODEL)["bytes"]["weights"])
+
+    def test_what_is_planned_is_what_decides_at_load(self):
+        total = self.plan(MODEL, "--n-positions", "64", "--batch", "1")["bytes"]["total"]
+        load = ("generate", MODEL, "-p", "x", "--n-positions", "64", "--max-new-tokens", "1", "--batch", "1")
+        self.assertEqual(ganglion(*load, GANGLION_MEMORY_BYTES=str(total)).returncode, 0)
+        done = ganglion(*load, GANGLION_MEMORY_BYTES=str(total - 1))
+        self.assertEqual(done.returncode, 5, done.stderr)
+
+    def test_says_when_it_does_not_fit_and_refuses_what_is_wrong(self):
+        out = json.loads(ganglion("plan", MODEL, "--json", GANGLION_MEMORY_BYTES="1000000").stdout)
+        self.assertFalse(out["fits"])
+        self.assertEqual(out["sequences_that_fit"], 0)
+        self.assertIn("does not fit", ganglion("plan", MODEL, GANGLION_MEMORY_BYTES="1000000").stdout)
+        for arguments, code in (((), 2), ((MODEL, "--shape", "opt-13b"), 2), (("--shape", "opt-14b"), 3), ((MODEL, "--tp", "3"), 2), ((MODEL, "--n-positions", "513"), 2)):
+            self.assertEqual(ganglion("plan", *arguments).returncode, code, arguments)
 
 
 class Bench(unittest.TestCase):

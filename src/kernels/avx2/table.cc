@@ -4,6 +4,14 @@
 
 namespace ganglion::kernels {
 
+namespace {
+
+constexpr Conversions kConversions = {
+    .to_f32 = {avx2::to_f32<Storage::kF32>, avx2::to_f32<Storage::kF16>, avx2::to_f32<Storage::kBF16>},
+    .from_f32 = {avx2::from_f32<Storage::kF32>, avx2::from_f32<Storage::kF16>, avx2::from_f32<Storage::kBF16>}};
+
+}  // namespace
+
 constexpr Table make_avx2_table() noexcept {
   using namespace avx2;
   using enum Storage;
@@ -11,7 +19,8 @@ constexpr Table make_avx2_table() noexcept {
       .isa = "avx2",
       .panel_width = kPanelWidth,
       .packed_bytes = packed_bytes_in_panels<kPanelWidth>,
-      .pack = pack_in_panels<kPanelWidth>,
+      .pack = pack<kPanelWidth, kConversions>,
+      .pack_turned = pack_turned<kPanelWidth, kConversions>,
       .matmul = {matmul<kF32>, matmul<kF16>, matmul<kBF16>},
       .attention = {attention<kF32>, attention<kF16>, attention<kBF16>},
       .attention_scratch = attention_scratch,
