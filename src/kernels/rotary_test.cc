@@ -7,8 +7,8 @@ struct Shape {
   std::int64_t rows, heads, head_dim, pairs;
 };
 // Whole and partial heads; pairs that fill vectors and that do not.
-constexpr Shape kShapes[] = {{1, 1, 2, 1},   {3, 2, 16, 4},   {2, 3, 80, 16},   {4, 2, 64, 32},
-                             {2, 1, 128, 64}, {3, 2, 256, 32}, {2, 2, 37, 18},   {2, 4, 96, 48}};
+constexpr Shape kShapes[] = {{1, 1, 2, 1},    {3, 2, 16, 4},   {2, 3, 80, 16}, {4, 2, 64, 32},
+                             {2, 1, 128, 64}, {3, 2, 256, 32}, {2, 2, 37, 18}, {2, 4, 96, 48}};
 
 std::size_t size(std::int64_t elements) { return static_cast<std::size_t>(elements); }
 

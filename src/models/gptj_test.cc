@@ -10,7 +10,8 @@ namespace {
 
 std::string small(const std::string& more = "") {
   return R"({"model_type": "gptj", "vocab_size": 101, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64,
-    "eos_token_id": 100, "bos_token_id": 100)" + more + "}";
+    "eos_token_id": 100, "bos_token_id": 100)" +
+         more + "}";
 }
 
 TEST(GptJ, BuildsEveryPublishedShape) {

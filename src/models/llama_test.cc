@@ -72,8 +72,8 @@ TEST(Llama, ReadsOneOrManyEndTokens) {
 
 TEST(Llama, OnlyItsDynamicScalingAsksForLengths) {
   EXPECT_FALSE(build_for_test(parse_config(small(), "test"), 1).wants_lengths);
-  const Step step = build_for_test(
-      parse_config(small(R"(, "rope_scaling": {"type": "dynamic", "factor": 2.0})"), "test"), 1);
+  const Step step =
+      build_for_test(parse_config(small(R"(, "rope_scaling": {"type": "dynamic", "factor": 2.0})"), "test"), 1);
   EXPECT_TRUE(step.wants_lengths);
   EXPECT_EQ(step.module->entry->parameters()[8]->name, "length");
   EXPECT_EQ(find_weight(step, "rotary.frequencies").per_rank[0]->dims(), (Dims{128 - 64 + 1, 2}));

@@ -13,7 +13,8 @@ using nn::RotaryScaling;
 
 std::string llama(const std::string& field) {
   return R"({"model_type": "llama", "vocab_size": 101, "hidden_size": 32, "num_hidden_layers": 1,
-    "num_attention_heads": 4, "intermediate_size": 48, "max_position_embeddings": 64, )" + field + "}";
+    "num_attention_heads": 4, "intermediate_size": 48, "max_position_embeddings": 64, )" +
+         field + "}";
 }
 
 Config read(const std::string& field) { return parse_config(llama(field), "config.json"); }
@@ -31,10 +32,9 @@ TEST(Rope, ReadsTheOldAndTheNewSpellingOfAType) {
 }
 
 TEST(Rope, LeavesPlainPositionsAlone) {
-  for (const char* field :
-       {R"("rope_theta": 500000.0)", R"("rope_theta": 5e5, "rope_scaling": null)",
-        R"("rope_theta": 5e5, "rope_scaling": {"rope_type": "default"})",
-        R"("rope_parameters": {"rope_theta": 500000, "rope_type": "default"})"}) {
+  for (const char* field : {R"("rope_theta": 500000.0)", R"("rope_theta": 5e5, "rope_scaling": null)",
+                            R"("rope_theta": 5e5, "rope_scaling": {"rope_type": "default"})",
+                            R"("rope_parameters": {"rope_theta": 500000, "rope_type": "default"})"}) {
     const Config config = read(field);
     EXPECT_EQ(config.rotary->scaling, RotaryScaling::kNone) << field;
     EXPECT_EQ(config.rotary->theta, 5e5) << field;
@@ -74,7 +74,8 @@ TEST(Rope, RefusesWhatItDoesNotKnowByName) {
 TEST(RotaryFrequencies, FallFromOneByPowersOfTheBase) {
   const auto plain = nn::rotary_frequencies({.dim = 8, .theta = 10000});
   ASSERT_EQ(plain.size(), 4u);
-  for (std::size_t i = 0; i < 4; ++i) EXPECT_FLOAT_EQ(plain[i], static_cast<float>(std::pow(10.0, -static_cast<double>(i))));
+  for (std::size_t i = 0; i < 4; ++i)
+    EXPECT_FLOAT_EQ(plain[i], static_cast<float>(std::pow(10.0, -static_cast<double>(i))));
 }
 
 TEST(RotaryFrequencies, OfTheDynamicScalingChangeOnlyBeyondTheBoundary) {
@@ -84,7 +85,8 @@ TEST(RotaryFrequencies, OfTheDynamicScalingChangeOnlyBeyondTheBoundary) {
   // Length 128: the base grows by (2 * 128 / 64 - 1) ^ (8 / 6).
   const auto grown = nn::rotary_frequencies(options, 128);
   const double base = 10000 * std::pow(3.0, 8.0 / 6.0);
-  for (std::size_t i = 0; i < 4; ++i) EXPECT_NEAR(grown[i], std::pow(base, -static_cast<double>(i) / 4), 1e-6 * grown[i]);
+  for (std::size_t i = 0; i < 4; ++i)
+    EXPECT_NEAR(grown[i], std::pow(base, -static_cast<double>(i) / 4), 1e-6 * grown[i]);
 }
 
 TEST(RotaryFrequencies, OfLlama3KeepShortWavesAndStretchLongOnes) {
