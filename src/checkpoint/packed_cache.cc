@@ -116,6 +116,22 @@ class Unfinished {
 
 }  // namespace
 
+std::vector<fs::path> files_of(const std::vector<fs::path>& paths) {
+  std::vector<fs::path> out;
+  for (const fs::path& path : paths) {
+    if (!fs::is_directory(path)) {
+      out.push_back(path);
+      continue;
+    }
+    const auto first = static_cast<std::ptrdiff_t>(out.size());
+    for (const auto& entry : fs::directory_iterator(path)) {
+      if (entry.is_regular_file()) out.push_back(entry.path());
+    }
+    std::sort(out.begin() + first, out.end());
+  }
+  return out;
+}
+
 PackedCache::PackedCache(fs::path folder, std::vector<fs::path> sources, ThreadPool& pool)
     : folder_(std::move(folder)), sources_(std::move(sources)), pool_(pool) {
   constexpr std::uint64_t kPieces = 64, kPiece = 4096;

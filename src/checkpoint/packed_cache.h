@@ -20,6 +20,9 @@ class ThreadPool;
 
 namespace ganglion::checkpoint {
 
+// The paths, with the files of a folder in place of the folder, in alphabetical order of their names.
+std::vector<std::filesystem::path> files_of(const std::vector<std::filesystem::path>& paths);
+
 class PackedCache {
  public:
   // `sources`: the files that decide what the weights are, in an order of the caller's. They are sampled now (size and

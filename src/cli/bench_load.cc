@@ -25,6 +25,7 @@
 #include "checkpoint/write.h"
 #include "cli/bench.h"
 #include "cli/model_options.h"
+#include "cli/model_source.h"
 #include "engine/loaded_step.h"
 #include "engine/model.h"
 #include "models/registry.h"
@@ -37,7 +38,7 @@ using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 struct Options {
-  std::string model;
+  ModelSource model;
   std::string shape;
   std::string scratch;
   int repeat = 5;
@@ -150,7 +151,8 @@ engine::LoadReport load_once(const Loading& loading, const engine::EngineOptions
   const auto& prefixes = models::find_family(loading.config.model_type).optional_prefixes;
   engine::EngineOptions with_cache = options;
   std::optional<checkpoint::PackedCache> cache;
-  if (!options.weight_cache.empty()) cache.emplace(options.weight_cache, store.files(), *options.pool);
+  if (!options.weight_cache.empty())
+    cache.emplace(options.weight_cache, checkpoint::files_of(store.files()), *options.pool);
   with_cache.packed_weights = cache ? &*cache : nullptr;
   const engine::Engine engine(loading.config, models::checkpoint_weights(store, prefixes), with_cache);
   seconds = seconds_since(start);
@@ -159,8 +161,8 @@ engine::LoadReport load_once(const Loading& loading, const engine::EngineOptions
 
 Json spread_json(const Spread& value) { return {{"median", value.median}, {"min", value.min}, {"max", value.max}}; }
 
-int bench_load(const Options& options) {
-  if (options.model.empty() == options.shape.empty())
+int bench_load(const Options& options, const Settings& settings) {
+  if (options.model.text.empty() == options.shape.empty())
     fail(Code::kInvalidArgument,
          "[bench load] wanted one of MODEL, a checkpoint folder, and --shape, a published name");
   ThreadPool pool(options.engine.threads);
@@ -169,17 +171,17 @@ int bench_load(const Options& options) {
   engine_options.weight_cache.clear();  // the first start is measured without
   Loading loading;
   const Scratch scratch(fs::path(options.scratch) / ("ganglion_bench_" + std::to_string(::getpid())));
-  if (options.model.empty()) {
+  if (options.model.text.empty()) {
     loading.config = models::published_shape(options.shape);
     std::fprintf(stderr, "writing a seeded checkpoint of %s to %s\n", options.shape.c_str(), options.scratch.c_str());
     write_seeded(loading.config, engine_options.types, scratch.path());
     loading.folder = scratch.path();
   } else {
-    loading.folder = options.model;
+    loading.folder = bring_model(options.model, settings, "bench load");
     loading.config = models::read_config(loading.folder);
     loading.has_tokenizer = true;
   }
-  const std::vector<fs::path> files = checkpoint::Store::open(loading.folder).files();
+  const std::vector<fs::path> files = checkpoint::files_of(checkpoint::Store::open(loading.folder).files());
   std::uint64_t file_bytes = 0;
   for (const fs::path& file : files) file_bytes += File::open(file).size();
   const planner::Plan plan = engine::plan_step(loading.config, models::random_weights(0), engine_options).plan;
@@ -222,7 +224,7 @@ int bench_load(const Options& options) {
   const double over_plan = static_cast<double>(peak - base) / static_cast<double>(plan.all.total());
   if (options.json) {
     Json out = {{"benchmark", "load"},
-                {"model", options.model.empty() ? options.shape : options.model},
+                {"model", options.model.text.empty() ? options.shape : options.model.text},
                 {"dtype", options.engine.dtype},
                 {"threads", options.engine.threads},
                 {"tp", options.engine.tp},
@@ -284,7 +286,8 @@ int bench_load(const Options& options) {
 Action add_bench_load(CLI::App& verb, const Settings& settings) {
   auto options = std::make_shared<Options>();
   options->scratch = fs::temp_directory_path().string();
-  verb.add_option("MODEL", options->model, "folder of a Hugging Face checkpoint");
+  verb.add_option("MODEL", options->model.text, kModelHelp);
+  add_revision(verb, options->model);
   verb.add_option("--shape", options->shape, "a published shape, as a seeded checkpoint that is written first");
   verb.add_option("--scratch", options->scratch, "where what is written goes; it is deleted at the end")
       ->capture_default_str();
@@ -296,7 +299,7 @@ Action add_bench_load(CLI::App& verb, const Settings& settings) {
   verb.add_flag("--json", options->json, "print JSON");
   add_model_options(verb, settings, options->engine);
   verb.footer("example: ganglion bench load --shape opt-1.3b --dtype f16");
-  return [=] { return bench_load(*options); };
+  return [=, &settings] { return bench_load(*options, settings); };
 }
 
 }  // namespace ganglion::cli

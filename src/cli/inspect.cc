@@ -11,6 +11,7 @@
 #include "base/thread_pool.h"
 #include "checkpoint/store.h"
 #include "cli/bench.h"
+#include "cli/model_source.h"
 #include "cli/verb.h"
 #include "kernels/table.h"
 #include "models/registry.h"
@@ -24,11 +25,11 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct Options {
-  std::string what;
+  ModelSource what;
   bool json = false;
 };
 
-Json tokenizer_json(const std::string& folder) {
+Json tokenizer_json(const std::filesystem::path& folder) {
   try {
     const auto tokenizer = tokenizer::Tokenizer::load(folder);
     const auto id = [](std::optional<std::int32_t> value) { return value ? Json(*value) : Json(); };
@@ -38,17 +39,19 @@ Json tokenizer_json(const std::string& folder) {
   }
 }
 
-int inspect_model(const Options& options) {
-  const models::Config config = models::read_config(options.what);
-  const checkpoint::Store store = checkpoint::Store::open(options.what);
+int inspect_model(const Options& options, const Settings& settings) {
+  const std::filesystem::path folder = bring_model(options.what, settings, "inspect");
+  const models::Config config = models::read_config(folder);
+  const checkpoint::Store store = checkpoint::Store::open(folder);
   std::int64_t parameters = 0;
   std::map<std::string, std::int64_t> kinds, dtypes;
   for (const std::string& name : store.names()) {
-    const checkpoint::TensorEntry& tensor = *store.find(name);
-    const auto bytes = static_cast<std::int64_t>(tensor.bytes);
-    parameters += element_count(tensor.dims);
+    const TensorSource& tensor = *store.find(name);
+    const std::int64_t elements = element_count(tensor.dims());
+    const std::int64_t bytes = elements * static_cast<std::int64_t>(dtype_size(tensor.dtype()));
+    parameters += elements;
     kinds[std::string(planner::weight_kind_name(planner::weight_kind(name)))] += bytes;
-    dtypes[std::string(dtype_name(tensor.dtype))] += bytes;
+    dtypes[std::string(dtype_name(tensor.dtype()))] += bytes;
   }
   Json degrees = Json::array();
   for (int tp = 1; tp <= config.heads; ++tp) {
@@ -75,7 +78,7 @@ int inspect_model(const Options& options) {
                     {"bytes", store.bytes()},
                     {"bytes_by_kind", kinds},
                     {"bytes_by_dtype", dtypes},
-                    {"tokenizer", tokenizer_json(options.what)},
+                    {"tokenizer", tokenizer_json(folder)},
                     {"tensor_parallel_degrees", degrees}};
   if (options.json) {
     std::printf("%s\n", out.dump(2).c_str());
@@ -140,17 +143,18 @@ int inspect_isa(const Options& options, const std::string& forced) {
 
 Action add_inspect(CLI::App& verb, const Settings& settings) {
   auto options = std::make_shared<Options>();
-  verb.add_option("MODEL|devices|isa", options->what,
-                  "MODEL: what a checkpoint folder holds; devices: what programs can run on; isa: kernel tables, "
-                  "compiled in, runnable here, chosen")
+  verb.add_option("MODEL|devices|isa", options->what.text,
+                  std::string("MODEL: what a checkpoint holds (") + kModelHelp +
+                      "); devices: what programs can run on; isa: kernel tables, compiled in, runnable here, chosen")
       ->required();
+  add_revision(verb, options->what);
   verb.add_flag("--json", options->json, "print JSON");
   verb.footer("example: ganglion inspect share/opt-demo --json");
   const std::string forced = settings.value("GANGLION_ISA");
-  return [=] {
-    if (options->what == "devices") return inspect_devices(*options);
-    if (options->what == "isa") return inspect_isa(*options, forced);
-    return inspect_model(*options);
+  return [=, &settings] {
+    if (options->what.text == "devices") return inspect_devices(*options);
+    if (options->what.text == "isa") return inspect_isa(*options, forced);
+    return inspect_model(*options, settings);
   };
 }
 

@@ -12,6 +12,7 @@
 #include "base/thread_pool.h"
 #include "checkpoint/random_source.h"
 #include "cli/model_options.h"
+#include "cli/model_source.h"
 #include "cli/verb.h"
 #include "engine/loaded_step.h"
 #include "models/registry.h"
@@ -24,7 +25,7 @@ using Json = nlohmann::ordered_json;
 using planner::size_text;
 
 struct Options {
-  std::string model;
+  ModelSource model;
   std::string shape;
   std::int64_t batch = 1;
   bool json = false;
@@ -120,7 +121,7 @@ void print_json(const Options& options, const models::Config& config, std::int64
     row["trn1"] = planner::trn1_has_degree(degree.tp);
     list.push_back(row);
   }
-  const Json out = {{"model", options.model.empty() ? options.shape : options.model},
+  const Json out = {{"model", options.model.text.empty() ? options.shape : options.model.text},
                     {"family", config.model_type},
                     {"parameters", parameters},
                     {"dtype", options.engine.dtype},
@@ -147,7 +148,7 @@ void print_text(const Options& options, const models::Config& config, std::int64
   const std::string& kv = options.engine.kv_dtype.empty() ? options.engine.dtype : options.engine.kv_dtype;
   const double millions = static_cast<double>(parameters) / 1e6;
   std::printf("%s: %s, %.2f %s parameters; weights %s, cache %s, tp %lld, batch %lld, %lld positions\n\n",
-              (options.model.empty() ? options.shape : options.model).c_str(), config.model_type.c_str(),
+              (options.model.text.empty() ? options.shape : options.model.text).c_str(), config.model_type.c_str(),
               millions < 1000 ? millions : millions / 1000, millions < 1000 ? "M" : "G", options.engine.dtype.c_str(),
               kv.c_str(), static_cast<long long>(plan.ranks), static_cast<long long>(options.batch),
               static_cast<long long>(plan.positions));
@@ -182,12 +183,12 @@ void print_text(const Options& options, const models::Config& config, std::int64
   }
 }
 
-int plan(const Options& options) {
-  if (options.model.empty() == options.shape.empty())
-    fail(Code::kInvalidArgument,
-         "[plan] wanted one of MODEL, a folder with config.json, and --shape, a published name");
-  const models::Config config =
-      options.model.empty() ? models::published_shape(options.shape) : models::read_config(options.model);
+int plan(const Options& options, const Settings& settings) {
+  if (options.model.text.empty() == options.shape.empty())
+    fail(Code::kInvalidArgument, "[plan] wanted one of MODEL and --shape, a published name");
+  const models::Config config = options.model.text.empty()
+                                    ? models::published_shape(options.shape)
+                                    : models::read_config(bring_model(options.model, settings, "plan"));
   if (options.engine.n_positions > config.max_positions) {
     fail(Code::kInvalidArgument, "[plan] --n-positions {}: the model has {} positions", options.engine.n_positions,
          config.max_positions);
@@ -210,13 +211,14 @@ int plan(const Options& options) {
 
 Action add_plan(CLI::App& verb, const Settings& settings) {
   auto options = std::make_shared<Options>();
-  verb.add_option("MODEL", options->model, "folder with a config.json; its weights are not read");
+  verb.add_option("MODEL", options->model.text, kModelHelp);
+  add_revision(verb, options->model);
   verb.add_option("--shape", options->shape, "a published shape instead of a folder, such as opt-13b");
   verb.add_option("--batch", options->batch, "sequences at once")->capture_default_str()->check(CLI::Range(1, 65'536));
   verb.add_flag("--json", options->json, "print JSON");
   add_model_options(verb, settings, options->engine);
   verb.footer("example: ganglion plan --shape opt-13b --dtype f16 --tp 2 --batch 4");
-  return [=] { return plan(*options); };
+  return [=, &settings] { return plan(*options, settings); };
 }
 
 }  // namespace ganglion::cli

@@ -56,7 +56,7 @@ struct Engine::Impl {
                    .max_batch_tokens = loaded.size.tokens,
                    .block_size = loaded.size.block_size,
                    .blocks = loaded.size.blocks}),
-        inputs(loaded.size),
+        inputs(loaded.size, loaded.wants_lengths),
         logits(DType::kF32, {loaded.size.logit_rows, config.vocab}) {
     if (options.metrics != nullptr) metrics = EngineMetrics::in(*options.metrics, options.metric_model);
     results = {{logits.mutable_view()}};

@@ -135,6 +135,7 @@ PlannedStep plan_step(const models::Config& config, const models::WeightFinder& 
     auto start = Clock::now();
     models::Step step = family.build(config, {.types = options.types, .size = out.size, .tp = options.tp}, weights);
     out.build_seconds += seconds_since(start);
+    out.wants_lengths = step.wants_lengths;
     start = Clock::now();
     out.executable = runtime::compile_for_cpu(std::move(step.module),
                                               {.ranks = options.tp, .isa = options.isa, .pool = options.pool});
@@ -157,6 +158,7 @@ LoadedStep load_step(const models::Config& config, const models::WeightFinder& w
   planner::check_fits(planned.plan, memory_for(options), config.model_type);
   LoadedStep out;
   out.size = planned.size;
+  out.wants_lengths = planned.wants_lengths;
   out.plan = planned.plan;
   out.executable = std::move(planned.executable);
   out.report.phases = {{"graph", planned.build_seconds}, {"compile", planned.compile_seconds}};

@@ -16,6 +16,7 @@ namespace ganglion::engine {
 // A step compiled for the CPU, with nothing large allocated yet.
 struct PlannedStep {
   models::StepSize size;
+  bool wants_lengths = false;  // see models::Step
   planner::Plan plan;
   std::unique_ptr<runtime::Executable> executable;
   std::vector<models::WeightBinding> weights;
@@ -25,6 +26,7 @@ struct PlannedStep {
 
 struct LoadedStep {
   models::StepSize size;
+  bool wants_lengths = false;  // see models::Step
   planner::Plan plan;
   std::unique_ptr<runtime::Executable> executable;
   LoadReport report;  // graph, compile, weights, warm

@@ -43,7 +43,7 @@ Model load_model(const std::filesystem::path& folder, const EngineOptions& optio
   EngineOptions with_cache = options;
   std::optional<checkpoint::PackedCache> cache;
   if (!options.weight_cache.empty() && options.pool != nullptr) {
-    std::vector<std::filesystem::path> sources = store.files();
+    std::vector<std::filesystem::path> sources = checkpoint::files_of(store.files());
     sources.push_back(folder / "config.json");
     cache.emplace(options.weight_cache, std::move(sources), *options.pool);
     with_cache.packed_weights = &*cache;
