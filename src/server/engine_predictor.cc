@@ -105,9 +105,13 @@ ModelLoader engine_loader(const EngineLoaderOptions& options) {
     engine_options.queue_capacity = settings.job_queue_size;
     engine_options.isa = options.isa;
     engine_options.memory_bytes = options.memory_bytes;
+    engine_options.weight_cache = options.weight_cache;
     engine_options.pool = options.pool;
     engine_options.metrics = options.registry;
     engine_options.metric_model = entry.name;
+    engine_options.on_progress = engine::every_tenth([name = entry.name](const engine::LoadProgress& progress) {
+      log::info("[server] {}: {}", name, progress.text());
+    });
     engine::Model model = engine::load_model(settings.model_folder, engine_options);
     log::info("[server] {}: {}", entry.name, model.report.text());
     return std::make_shared<EnginePredictor>(std::move(model));
