@@ -19,6 +19,7 @@
 #include "cli/model_source.h"
 #include "engine/engine.h"
 #include "kernels/table.h"
+#include "models/matmul_work.h"
 #include "models/registry.h"
 
 namespace ganglion::cli {
@@ -75,18 +76,6 @@ std::vector<std::vector<Clock::time_point>> run_requests(engine::Engine& engine,
   return times;
 }
 
-// Weights of one step's matmuls, in numbers; the head is counted apart, it runs only for rows whose logits are wanted.
-struct Work {
-  std::int64_t layers = 0;  // all layers' weights
-  std::int64_t head = 0;
-};
-Work work_of(const models::Config& config) {
-  const std::int64_t query = config.heads * config.head_dim;
-  const std::int64_t cached = config.kv_heads * config.head_dim;
-  return {config.layers * (2 * config.hidden * query + 2 * config.hidden * cached + 2 * config.hidden * config.ffn),
-          config.vocab * (config.embed_dim > 0 ? config.embed_dim : config.hidden)};
-}
-
 struct Figures {
   Spread tokens_per_second;
   double bytes_per_token = 0;  // weights and cache read in a step, over its tokens
@@ -105,7 +94,7 @@ Figures decode(engine::Engine& engine, const models::Config& config, const Optio
     rates.push_back(static_cast<double>(options.batch) / seconds_between(times[0][i - 1], times[0][i]));
   }
   GANGLION_CHECK(!rates.empty());
-  const Work work = work_of(config);
+  const models::MatmulWork work = models::matmul_work(config);
   const double context = static_cast<double>(options.prompt) + static_cast<double>(options.steps) / 2;
   const double cache = 2.0 * static_cast<double>(config.layers * config.kv_heads * config.head_dim) * context;
   Figures out;
@@ -129,7 +118,7 @@ Figures prefill(engine::Engine& engine, const models::Config& config, const Opti
     for (const auto& request : times) last = std::max(last, request[1]);
     rates.push_back(static_cast<double>(options.batch * options.prompt) / seconds_between(times[0][0], last));
   }
-  const Work work = work_of(config);
+  const models::MatmulWork work = models::matmul_work(config);
   const auto prompt = static_cast<double>(options.prompt);
   const double passes =
       std::ceil(static_cast<double>(options.batch) * prompt / static_cast<double>(engine_options.max_batch_tokens));

@@ -33,6 +33,7 @@ struct Options {
   std::string prompts_file;
   std::string logits_file;
   std::int64_t max_new_tokens = 64;
+  std::int64_t batch = 32;
   double temperature = 1.0;
   std::int64_t top_k = 0;
   double top_p = 1.0;
@@ -154,6 +155,7 @@ int generate(const Options& options, const Settings& settings) {
   const std::filesystem::path folder = bring_model(options.model, settings, "generate");
   ThreadPool pool(options.engine.threads);
   engine::EngineOptions engine_options = engine_options_of(options.engine, pool);
+  engine_options.max_sequences = options.batch;
   const engine::Model model = engine::load_model(folder, engine_options);
 
   std::vector<Generation> generations;
@@ -209,6 +211,9 @@ Action add_generate(CLI::App& verb, const Settings& settings) {
   verb.add_option("--max-new-tokens", options->max_new_tokens, "tokens to generate")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
+  verb.add_option("--batch", options->batch, "prompts that run at once; the others wait")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 65'536));
   verb.add_flag("--ignore-eos", options->ignore_eos, "do not stop at end-of-text");
   CLI::Option* temperature = verb.add_option("--temperature", options->temperature, "sample, with this temperature");
   CLI::Option* top_k = verb.add_option("--top-k", options->top_k, "sample among the K best");
