@@ -23,6 +23,7 @@
 #include "checkpoint/write.h"
 #include "cli/bench.h"
 #include "cli/model_options.h"
+#include "cli/model_source.h"
 #include "engine/loaded_step.h"
 #include "engine/model.h"
 #include "models/registry.h"
@@ -35,7 +36,8 @@ using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 struct Options {
-  std::string model;
+  ModelSource source;
+  std::string model;  // the source's folder
   std::string shape;
   std::string scratch;
   int repeat = 5;
@@ -248,7 +250,8 @@ int bench_load(const Options& options) {
 Action add_bench_load(CLI::App& verb, const Settings& settings) {
   auto options = std::make_shared<Options>();
   options->scratch = fs::temp_directory_path().string();
-  verb.add_option("MODEL", options->model, "folder of a Hugging Face checkpoint");
+  verb.add_option("MODEL", options->source.text, kModelHelp);
+  add_revision(verb, options->source);
   verb.add_option("--shape", options->shape, "a published shape, as a seeded checkpoint that is written first");
   verb.add_option("--scratch", options->scratch, "where that checkpoint is written; it is deleted at the end")
       ->capture_default_str();
@@ -258,7 +261,10 @@ Action add_bench_load(CLI::App& verb, const Settings& settings) {
   verb.add_flag("--json", options->json, "print JSON");
   add_model_options(verb, settings, options->engine);
   verb.footer("example: ganglion bench load --shape opt-1.3b --dtype f16");
-  return [=] { return bench_load(*options); };
+  return [=, &settings] {
+    if (!options->source.text.empty()) options->model = bring_model(options->source, settings, "bench load");
+    return bench_load(*options);
+  };
 }
 
 }  // namespace ganglion::cli

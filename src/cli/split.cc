@@ -18,6 +18,7 @@
 #include "checkpoint/pieces.h"
 #include "checkpoint/split_folder.h"
 #include "checkpoint/store.h"
+#include "cli/model_source.h"
 #include "cli/verb.h"
 #include "models/config.h"
 #include "models/registry.h"
@@ -29,7 +30,8 @@ namespace fs = std::filesystem;
 using checkpoint::NamedTensor;
 
 struct Options {
-  std::string model;
+  ModelSource source;
+  fs::path model;  // the source's folder
   std::string out;
   bool overwrite = false;
 };
@@ -145,14 +147,18 @@ int split(const Options& options) {
 
 }  // namespace
 
-Action add_split(CLI::App& verb, const Settings&) {
+Action add_split(CLI::App& verb, const Settings& settings) {
   auto options = std::make_shared<Options>();
-  verb.add_option("MODEL", options->model, "folder of a Hugging Face checkpoint, in any form that is read")->required();
+  verb.add_option("MODEL", options->source.text, kModelHelp)->required();
+  add_revision(verb, options->source);
   verb.add_option("DIR", options->out, "folder to write: config.json, the tokenizer, and pytorch_model.bin/")
       ->required();
   verb.add_flag("--overwrite", options->overwrite, "write into a folder that is not empty");
   verb.footer("example: ganglion split share/opt-demo /tmp/opt-demo-split");
-  return [=] { return split(*options); };
+  return [=, &settings] {
+    options->model = bring_model(options->source, settings, "split");
+    return split(*options);
+  };
 }
 
 }  // namespace ganglion::cli
