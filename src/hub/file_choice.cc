@@ -30,6 +30,8 @@ bool ends_with_one(std::string_view name, const auto& endings) {
     if (!ends_with_one(name, kOthers) && !name.ends_with(".safetensors") && !name.ends_with(".bin")) continue;
     if (count++ < 5) others += (others.empty() ? "" : ", ") + name;
   }
+  std::replace_if(
+      others.begin(), others.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
   fail(Code::kNotFound,
        "[{}] no weights that can be read: wanted model.safetensors, pytorch_model.bin or an index of shards; there is "
        "{}",

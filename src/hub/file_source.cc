@@ -50,7 +50,7 @@ void refuse(const std::string& what, const HttpResponse& response) {
                     : status >= 400 && status < 500  ? Code::kInvalidArgument
                                                      : Code::kUnavailable;
   const std::string said =
-      !response.field("x-error-message").empty() ? response.field("x-error-message") : excerpt(response.body);
+      !response.field("x-error-message").empty() ? excerpt(response.field("x-error-message")) : excerpt(response.body);
   const std::string how = response.failure.empty() ? fmt::format("answered with {}", status) : response.failure;
   fail(code, "[hub] {}: {} {}{}", what, response.url.shown(), how, said.empty() ? "" : ": " + said);
 }

@@ -16,6 +16,7 @@ namespace ganglion::hub {
 namespace {
 
 constexpr int kMostRedirects = 8;
+constexpr long kSlowest = 100;  // bytes a second that count as none
 constexpr std::size_t kMostFields = 200;
 constexpr std::size_t kMostFieldBytes = 64 * 1024;
 
@@ -31,7 +32,9 @@ struct FreeList {
 
 void add_fields(std::unique_ptr<curl_slist, FreeList>& list, const Headers& headers) {
   for (const auto& [name, value] : headers) {
-    GANGLION_CHECK(value.find_first_of("\r\n") == std::string::npos);
+    if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
+      fail(Code::kInvalidArgument, "[http] the value for {} holds a line break", name);
+    }
     // libcurl's way to send a field without a value.
     const std::string line = value.empty() ? name + ";" : name + ": " + value;
     list.reset(curl_slist_append(list.release(), line.c_str()));
@@ -105,7 +108,10 @@ struct HttpClient::Transfer {
     if (colon == std::string_view::npos) return true;
     std::string name(line.substr(0, colon));
     std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
-    response.fields[name] = trim(line.substr(colon + 1));
+    std::string value(trim(line.substr(colon + 1)));
+    std::replace_if(
+        value.begin(), value.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
+    response.fields[name] = std::move(value);
     return true;
   }
 
@@ -176,7 +182,7 @@ HttpResponse HttpClient::send_once(const HttpRequest& request, const Url& url, b
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, fields.get());
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout.count()));
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, kSlowest);
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, static_cast<long>(options_.stall_timeout.count()));
   if (request.time_limit.count() > 0)
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(request.time_limit.count()));

@@ -32,6 +32,16 @@ std::uint64_t size_on_disk(const fs::path& file) {
   return error ? 0 : size;
 }
 
+// Of the files that earlier downloads left.
+std::uint64_t incomplete_bytes(const fs::path& blobs) {
+  std::uint64_t bytes = 0;
+  std::error_code error;
+  for (fs::directory_iterator it(blobs, error), end; !error && it != end; it.increment(error)) {
+    if (it->path().extension() == ".incomplete") bytes += size_on_disk(it->path());
+  }
+  return bytes;
+}
+
 // A validator as a file name: without its quotes and W/, and nothing a path could be made of.
 std::string clean_etag(std::string etag, const std::string& file, std::string_view place) {
   if (etag.starts_with("W/")) etag.erase(0, 2);
@@ -217,7 +227,8 @@ void HuggingFace::fetch_missing(const Repository& repository) {
     wanted += files.at(name).size.value_or(0);
   }
   if (missing.empty()) return;
-  check_space(cache_.folder(), wanted, options_.free_bytes);
+  const std::uint64_t begun = incomplete_bytes(cache_.folder() / "blobs");
+  check_space(cache_.folder(), wanted - std::min(wanted, begun), options_.free_bytes);
   ProgressScope progress(options_.progress, id_, wanted);
   for (const Repository::File& file : missing) fetch_file(commit, file);
   progress.done();

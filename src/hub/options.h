@@ -33,7 +33,7 @@ struct AwsOptions {
 
 struct HttpOptions {
   std::chrono::milliseconds connect_timeout{10'000};
-  std::chrono::seconds stall_timeout{30};  // without a byte
+  std::chrono::seconds stall_timeout{30};  // with hardly a byte
   bool allow_private_redirects = false;
   std::optional<std::string> http_proxy, https_proxy, no_proxy;
   std::optional<std::string> ca_file;

@@ -118,6 +118,7 @@ HttpResponse S3::send(const std::string& method, const std::string& key, const s
   while (true) {
     HttpRequest question = request(method, key, query);
     question.body_limit = kMostPage;
+    question.follow_absolute = false;  // a redirect to the bucket's region wants another signature
     HttpResponse response = client_.send(question);
     if (may_pass(response)) {
       patience.failed(response, place());
