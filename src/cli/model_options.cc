@@ -18,6 +18,7 @@ void add_model_options(CLI::App& verb, const Settings& settings, ModelOptions& o
   options.memory_bytes = memory_setting(settings);
   options.dtype = "f32";
   verb.add_option("--dtype", options.dtype, "storage of weights and cache: f32, f16 or bf16")->capture_default_str();
+  verb.add_option("--kv-dtype", options.kv_dtype, "storage of the cache (default: as --dtype)");
   verb.add_option("--tp", options.tp, "tensor parallel degree")->capture_default_str()->check(CLI::Range(1, 128));
   verb.add_option("--threads", options.threads, "compute threads")->capture_default_str()->check(CLI::Range(1, 1024));
   verb.add_option("--n-positions", options.n_positions, "most tokens of one sequence (default: the model's)")
@@ -28,6 +29,7 @@ void add_model_options(CLI::App& verb, const Settings& settings, ModelOptions& o
 engine::EngineOptions engine_options_of(const ModelOptions& options, ThreadPool& pool) {
   engine::EngineOptions out;
   out.types = engine::parse_types(options.dtype);
+  if (!options.kv_dtype.empty()) out.types.kv = engine::parse_types(options.kv_dtype).kv;
   out.tp = options.tp;
   out.n_positions = options.n_positions;
   out.isa = options.isa;

@@ -20,6 +20,7 @@ Config read(const nlohmann::json& json, const std::string& place) {
   }
   Config config = find_family(model_type).read(reader);
   config.model_type = model_type;
+  reader.refuse_unread();
   return config;
 }
 

@@ -29,8 +29,12 @@ void check(const Config& config, const StepOptions& options) {
 
 nn::CacheShape cache_shape(const Config& config, const StepOptions& options) {
   check(config, options);
-  return {options.types.kv, options.size.blocks, options.size.block_size, config.kv_heads / options.tp,
-          config.head_dim};
+  return {options.types.kv, options.size.blocks, options.size.block_size,
+          nn::kv_heads_of_rank(config.kv_heads, options.tp), config.head_dim};
+}
+
+bool wants_lengths(const Config& config) {
+  return config.rotary && config.rotary->scaling == nn::RotaryScaling::kDynamic;
 }
 
 }  // namespace
@@ -58,6 +62,7 @@ StepFrame::StepFrame(const Config& config, const StepOptions& options, const Wei
       builder_.input("block_table", hlo::Shape::array(DType::kS32, {size.sequences, size.max_blocks}));
   tokens_.query_length = size.bounded ? 0 : size.query_length;
   logit_rows_ = rows("logit_rows", size.logit_rows, logit_count);
+  if (wants_lengths(config)) tokens_.length = rows("length", size.tokens, token_count);
 }
 
 hlo::Value StepFrame::wanted_rows(hlo::Value x) const { return hlo::embedding(x, logit_rows_); }
@@ -69,7 +74,7 @@ Step StepFrame::finish(hlo::Value logits) {
     aliases.push_back({static_cast<std::int64_t>(outputs.size()), cache.state});
     outputs.push_back(cache.result);
   }
-  return {builder_.finish(outputs, aliases), weights_.take()};
+  return {builder_.finish(outputs, aliases), weights_.take(), static_cast<bool>(tokens_.length)};
 }
 
 }  // namespace ganglion::models

@@ -33,6 +33,29 @@ enum class Split : std::uint8_t {
   kVocabulary,  // as kColumns; outputs are padded with zeros to a multiple of the ranks
 };
 
+// Where a layer's matrix [out, in] and bias lie in the checkpoint when they are not a torch.nn.Linear of their own.
+struct Stored {
+  bool transposed = false;     // kept as [in, out], as GPT-2's Conv1D is
+  std::string part = {};       // of a tensor that several layers share: appended to its name in the module ("q")
+  std::int64_t whole_out = 0;  // outputs of that tensor; 0: the layer has a tensor of its own
+  RowBlocks blocks = {};       // which of them are the layer's
+};
+
+struct MatrixOptions {
+  std::int64_t out = 0;  // of all ranks
+  std::int64_t in = 0;
+  Split split = Split::kReplicated;
+  int copies = 1;  // kColumns: so many neighbouring ranks have the same range; they divide tp
+  Stored stored = {};
+};
+
+struct VectorOptions {
+  std::int64_t size = 0;  // of all ranks
+  Split split = Split::kReplicated;
+  int copies = 1;
+  Stored stored = {};
+};
+
 class Scope;
 
 class Weights {
@@ -47,13 +70,14 @@ class Weights {
   // All weights whose names begin with "name.".
   Scope at(const std::string& name);
 
-  // The rank's share of the matrix `name`, whole dims [out, in]. Errors: what the finder throws; kInvalidArgument when
-  // the size to be split is not a multiple of tp.
-  hlo::Value matrix(const std::string& name, std::int64_t out, std::int64_t in, Split split);
-  // A vector of `size` elements, f32. With kRows only rank 0 has it, the others have zeros.
-  hlo::Value vector(const std::string& name, std::int64_t size, Split split);
-  // A replicated vector of equal elements that no checkpoint has.
+  // The rank's share of the matrix `name`. Errors: what the finder throws; kInvalidArgument when the size to be split
+  // is not a multiple of the shares.
+  hlo::Value matrix(const std::string& name, const MatrixOptions& options);
+  // A vector, f32. With kRows only rank 0 has it, the others have zeros.
+  hlo::Value vector(const std::string& name, const VectorOptions& options);
+  // What no checkpoint has: a replicated vector of equal elements, and numbers that were computed here.
   hlo::Value constant_vector(const std::string& name, std::int64_t size, double value);
+  hlo::Value computed(const std::string& name, Tensor tensor);
 
   // What was declared, in order; this object is empty afterwards.
   std::vector<WeightBinding> take() { return std::move(bindings_); }
@@ -61,7 +85,9 @@ class Weights {
  private:
   using Sources = std::vector<std::shared_ptr<const TensorSource>>;
   hlo::Value declare(const std::string& name, DType dtype, Dims dims, Sources per_rank);
-  std::int64_t share(const std::string& name, std::int64_t size) const;
+  // `dims` of the layer's own tensor or part, transposed or not.
+  std::shared_ptr<const TensorSource> find(const std::string& name, Dims dims, const Stored& stored) const;
+  std::int64_t share(const std::string& name, std::int64_t size, int shares) const;
 
   hlo::Builder& builder_;
   const WeightFinder& finder_;
