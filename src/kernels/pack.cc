@@ -41,6 +41,27 @@ void pack_typed(const void* rows, void* panels, std::int64_t n_begin, std::int64
   }
 }
 
+template <std::int64_t width>
+void pack_s4(const void* rows, void* panels, std::int64_t n_begin, std::int64_t n_end, std::int64_t k) noexcept {
+  constexpr std::int64_t kHalf = width / 2;
+  const auto* source = static_cast<const std::int8_t*>(rows);
+  for (std::int64_t begin = n_begin; begin < n_end; begin += width) {
+    const std::int8_t* from = source + (begin - n_begin) * k;
+    auto* panel = static_cast<std::uint8_t*>(panels) + begin * k / 2;
+    const std::int64_t columns = n_end - begin < width ? n_end - begin : width;
+    for (std::int64_t step = 0; step < k; step += kStep) {
+      const std::int64_t end = step + kStep < k ? step + kStep : k;
+      for (std::int64_t j = 0; j < kHalf; ++j) {
+        for (std::int64_t i = step; i < end; ++i) {
+          const std::int8_t low = j < columns ? from[j * k + i] : std::int8_t{0};
+          const std::int8_t high = j + kHalf < columns ? from[(j + kHalf) * k + i] : std::int8_t{0};
+          panel[i * kHalf + j] = scalar::pair_s4(low, high);
+        }
+      }
+    }
+  }
+}
+
 template <std::int64_t width, Storage From>
 void pack_from(const void* rows, Storage to, void* panels, std::int64_t n_begin, std::int64_t n_end,
                std::int64_t k) noexcept {
@@ -51,6 +72,9 @@ void pack_from(const void* rows, Storage to, void* panels, std::int64_t n_begin,
       return pack_typed<width, From, Storage::kF16>(rows, panels, n_begin, n_end, k);
     case Storage::kBF16:
       return pack_typed<width, From, Storage::kBF16>(rows, panels, n_begin, n_end, k);
+    case Storage::kS8:
+    case Storage::kS4:
+      return;  // not from floats: see pack
   }
 }
 
@@ -59,7 +83,8 @@ void pack_from(const void* rows, Storage to, void* panels, std::int64_t n_begin,
 template <std::int64_t width>
 std::size_t packed_bytes_in_panels(Storage storage, std::int64_t n, std::int64_t k) noexcept {
   const auto panels = static_cast<std::size_t>((n + width - 1) / width);
-  return panels * static_cast<std::size_t>(width) * static_cast<std::size_t>(k) * storage_size(storage);
+  const std::size_t elements = panels * static_cast<std::size_t>(width) * static_cast<std::size_t>(k);
+  return storage == Storage::kS4 ? elements / 2 : elements * storage_size(storage);
 }
 
 template <std::int64_t width>
@@ -72,6 +97,21 @@ void pack_in_panels(Storage from, const void* rows, Storage to, void* panels, st
       return pack_from<width, Storage::kF16>(rows, to, panels, n_begin, n_end, k);
     case Storage::kBF16:
       return pack_from<width, Storage::kBF16>(rows, to, panels, n_begin, n_end, k);
+    case Storage::kS8:
+      return pack_typed<width, Storage::kS8, Storage::kS8>(rows, panels, n_begin, n_end, k);
+    case Storage::kS4:
+      return pack_s4<width>(rows, panels, n_begin, n_end, k);
+  }
+}
+
+template <std::int64_t width>
+void gather_rows_of_panels(const void* panels, const float* scales, const std::int32_t* ids, float* out,
+                           std::int64_t count, std::int64_t rows, std::int64_t cols) noexcept {
+  for (std::int64_t i = 0; i < count; ++i, out += cols) {
+    std::int64_t id = ids[i] < rows ? ids[i] : rows - 1;
+    if (id < 0) id = 0;
+    const std::int8_t* from = static_cast<const std::int8_t*>(panels) + id / width * width * cols + id % width;
+    for (std::int64_t k = 0; k < cols; ++k) out[k] = static_cast<float>(from[k * width]) * scales[id];
   }
 }
 
@@ -81,5 +121,10 @@ template void pack_in_panels<16>(Storage, const void*, Storage, void*, std::int6
                                  std::int64_t) noexcept;
 template void pack_in_panels<32>(Storage, const void*, Storage, void*, std::int64_t, std::int64_t, std::int64_t,
                                  std::int64_t) noexcept;
+
+template void gather_rows_of_panels<16>(const void*, const float*, const std::int32_t*, float*, std::int64_t,
+                                        std::int64_t, std::int64_t) noexcept;
+template void gather_rows_of_panels<32>(const void*, const float*, const std::int32_t*, float*, std::int64_t,
+                                        std::int64_t, std::int64_t) noexcept;
 
 }  // namespace ganglion::kernels

@@ -18,4 +18,9 @@ template <std::int64_t width>
 void pack_in_panels(Storage from, const void* rows, Storage to, void* panels, std::int64_t n_begin, std::int64_t n_end,
                     std::int64_t n, std::int64_t k) noexcept;
 
+// Table::gather_packed_rows for panels of `width`.
+template <std::int64_t width>
+void gather_rows_of_panels(const void* panels, const float* scales, const std::int32_t* ids, float* out,
+                           std::int64_t count, std::int64_t rows, std::int64_t cols) noexcept;
+
 }  // namespace ganglion::kernels

@@ -20,6 +20,8 @@ namespace ganglion::kernels::plain {
 inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
 inline constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 inline constexpr Storage kStorages[] = {Storage::kF32, Storage::kF16, Storage::kBF16};
+inline constexpr Storage kWeightStorages[] = {Storage::kF32, Storage::kF16, Storage::kBF16, Storage::kS8,
+                                              Storage::kS4};
 
 // A test suite that runs once for every table this machine can run.
 class EveryTable : public testing::TestWithParam<const Table*> {
@@ -100,6 +102,42 @@ inline std::vector<float> normal(std::size_t count, unsigned seed, float deviati
   std::vector<float> values(count);
   for (float& value : values) value = distribution(random);
   return values;
+}
+
+// A weight [n, k] as a storage keeps it, dense, numbers of s4 one in a byte: the bytes, its scales (s8: f32 [n]; s4:
+// bf16 [n, k / group]) and what they mean, whole numbers times scales unrounded.
+struct Matrix {
+  std::vector<std::uint8_t> bytes, scale_bytes;
+  std::vector<double> values;
+  const void* data() const { return bytes.data(); }
+};
+inline Matrix matrix(Storage storage, std::int64_t n, std::int64_t k, std::int64_t group) {
+  const auto count = static_cast<std::size_t>(n * k);
+  if (storage != Storage::kS8 && storage != Storage::kS4) {
+    const Stored stored = store(storage, normal(count, 1, 0.1f));
+    return {stored.bytes, {}, std::vector<double>(stored.values.begin(), stored.values.end())};
+  }
+  Matrix out{std::vector<std::uint8_t>(count), {}, std::vector<double>(count)};
+  std::mt19937 random(1);
+  std::uniform_int_distribution<int> numbers(storage == Storage::kS8 ? -127 : -8, storage == Storage::kS8 ? 127 : 7);
+  std::uniform_real_distribution<float> sizes(0.0005f, 0.002f);
+  float scale = 0;
+  for (std::int64_t i = 0; i < n * k; ++i) {
+    if (storage == Storage::kS8 && i % k == 0) {
+      scale = sizes(random);
+      const auto bits = std::bit_cast<std::uint32_t>(scale);
+      for (int b = 0; b < 32; b += 8) out.scale_bytes.push_back(static_cast<std::uint8_t>(bits >> b));
+    } else if (storage == Storage::kS4 && i % group == 0) {
+      const std::uint16_t bits = to_bf16(16 * sizes(random));
+      scale = from_bf16(bits);
+      out.scale_bytes.push_back(static_cast<std::uint8_t>(bits));
+      out.scale_bytes.push_back(static_cast<std::uint8_t>(bits >> 8));
+    }
+    const int number = numbers(random);
+    out.bytes[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(number);
+    out.values[static_cast<std::size_t>(i)] = number * double{scale};
+  }
+  return out;
 }
 
 inline double activate(Activation activation, double x) {
