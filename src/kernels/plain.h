@@ -118,6 +118,7 @@ inline Matrix matrix(Storage storage, std::int64_t n, std::int64_t k, std::int64
     return {stored.bytes, {}, std::vector<double>(stored.values.begin(), stored.values.end())};
   }
   Matrix out{std::vector<std::uint8_t>(count), {}, std::vector<double>(count)};
+  if (k == 0) out.scale_bytes.resize(static_cast<std::size_t>(4 * n));
   std::mt19937 random(1);
   std::uniform_int_distribution<int> numbers(storage == Storage::kS8 ? -127 : -8, storage == Storage::kS8 ? 127 : 7);
   std::uniform_real_distribution<float> sizes(0.0005f, 0.002f);
