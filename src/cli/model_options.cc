@@ -17,7 +17,7 @@ void add_model_options(CLI::App& verb, const Settings& settings, ModelOptions& o
   options.isa = settings.value("GANGLION_ISA");
   options.memory_bytes = memory_setting(settings);
   options.dtype = "f32";
-  verb.add_option("--dtype", options.dtype, "storage of weights and cache: f32, f16 or bf16")->capture_default_str();
+  verb.add_option("--dtype", options.dtype, "storage of weights and cache: f32, f16, bf16, s8 or s4")->capture_default_str();
   verb.add_option("--tp", options.tp, "tensor parallel degree")->capture_default_str()->check(CLI::Range(1, 128));
   verb.add_option("--threads", options.threads, "compute threads")->capture_default_str()->check(CLI::Range(1, 1024));
   verb.add_option("--n-positions", options.n_positions, "most tokens of one sequence (default: the model's)")

@@ -49,6 +49,37 @@ bool linear(const hlo::Instruction& call, const std::vector<OperandSource>& sour
   return true;
 }
 
+bool quantized_linear(const hlo::Instruction& call, const std::vector<OperandSource>& sources, Node& node) {
+  const auto& in = call.operands;
+  if (in.size() < 3 || in.size() > 4 || sources[1] != OperandSource::kWeight || sources[2] != OperandSource::kWeight) {
+    return false;
+  }
+  const Shape& x = in[0]->shape;
+  const Shape& w = in[1]->shape;
+  const Shape& scale = in[2]->shape;
+  if (!is_array(x, DType::kF32, 2) || w.rank() != 2 || x.dims[1] != w.dims[1] || w.dims[1] < 1) return false;
+  const std::int64_t n = w.dims[0], k = w.dims[1];
+  if (!is_array(call.shape, DType::kF32, 2) || call.shape.dims != Dims{x.dims[0], n}) return false;
+  if (in.size() == 4 && (!is_array(in[3]->shape, DType::kF32, 1) || in[3]->shape.dims[0] != n)) return false;
+  program::MatmulParams params;
+  if (is_array(w, DType::kS8, 2)) {
+    if (!is_array(scale, DType::kF32, 1) || scale.dims[0] != n) return false;
+  } else {
+    if (!is_array(w, DType::kS4, 2) || !is_array(scale, DType::kBF16, 2) || scale.dims[0] != n || scale.dims[1] < 1 ||
+        k % scale.dims[1] != 0) {
+      return false;
+    }
+    params.group = k / scale.dims[1];
+  }
+  node.kind = NodeKind::kMatmul;
+  params.k = k;
+  params.n = n;
+  params.storage = w.dtype;
+  params.has_bias = in.size() == 4;
+  node.params = params;
+  return true;
+}
+
 bool layer_norm(const hlo::Instruction& call, Node& node) {
   const auto& in = call.operands;
   const auto epsilon = number<float>(call, "epsilon");
@@ -80,6 +111,21 @@ bool embedding(const hlo::Instruction& call, Node& node) {
   const Shape& table = in[0]->shape;
   if (table.rank() != 2 || !is_storage(table.dtype) || table.dims[0] < 1 || !is_array(in[1]->shape, DType::kS32, 1) ||
       !is_array(call.shape, DType::kF32, 2) || call.shape.dims != Dims{in[1]->shape.dims[0], table.dims[1]}) {
+    return false;
+  }
+  node.kind = NodeKind::kEmbedding;
+  node.params = program::EmbeddingParams{table.dims[0], table.dims[1]};
+  return true;
+}
+
+bool quantized_embedding(const hlo::Instruction& call, const std::vector<OperandSource>& sources, Node& node) {
+  const auto& in = call.operands;
+  if (in.size() != 3 || sources[0] != OperandSource::kWeight || sources[2] != OperandSource::kWeight) return false;
+  const Shape& table = in[0]->shape;
+  const Shape& scale = in[2]->shape;
+  if (!is_array(table, DType::kS8, 2) || table.dims[0] < 1 || !is_array(in[1]->shape, DType::kS32, 1) ||
+      !is_array(scale, DType::kF32, 1) || scale.dims[0] != table.dims[0] || !is_array(call.shape, DType::kF32, 2) ||
+      call.shape.dims != Dims{in[1]->shape.dims[0], table.dims[1]}) {
     return false;
   }
   node.kind = NodeKind::kEmbedding;
@@ -145,9 +191,11 @@ bool recognise_composite(const hlo::Instruction& call, const std::vector<Operand
   if (call.composite.version != 1) return false;
   const std::string& name = call.composite.name;
   if (name == hlo::kLinear) return linear(call, sources, node);
+  if (name == hlo::kQuantizedLinear) return quantized_linear(call, sources, node);
   if (name == hlo::kLayerNorm) return layer_norm(call, node);
   if (name == hlo::kGelu) return gelu(call, node);
   if (name == hlo::kEmbedding) return embedding(call, node);
+  if (name == hlo::kQuantizedEmbedding) return quantized_embedding(call, sources, node);
   if (name == hlo::kKvWrite) return kv_write(call, sources, node);
   if (name == hlo::kPagedAttention) return attention(call, sources, node);
   return false;

@@ -49,18 +49,23 @@ models::Types parse_types(const std::string& dtype) {
     std::string_view name;
     DType dtype;
   };
-  constexpr std::array<Row, 8> kNames = {{{"f32", DType::kF32},
+  constexpr std::array<Row, 12> kNames = {{{"f32", DType::kF32},
                                           {"fp32", DType::kF32},
                                           {"float32", DType::kF32},
                                           {"f16", DType::kF16},
                                           {"fp16", DType::kF16},
                                           {"float16", DType::kF16},
                                           {"bf16", DType::kBF16},
-                                          {"bfloat16", DType::kBF16}}};
+                                          {"bfloat16", DType::kBF16},
+                                          {"s8", DType::kS8},
+                                          {"int8", DType::kS8},
+                                          {"s4", DType::kS4},
+                                          {"int4", DType::kS4}}};
   for (const Row& row : kNames) {
-    if (row.name == dtype) return {.storage = row.dtype, .activation = DType::kF32, .kv = row.dtype};
+    const DType kv = is_float(row.dtype) ? row.dtype : DType::kF16;
+    if (row.name == dtype) return {.storage = row.dtype, .activation = DType::kF32, .kv = kv};
   }
-  fail(Code::kInvalidArgument, "[model] dtype={}: wanted f32 (fp32, float32), f16 (fp16, float16) or bf16 (bfloat16)",
+  fail(Code::kInvalidArgument, "[model] dtype={}: wanted f32 (fp32, float32), f16 (fp16, float16), bf16 (bfloat16), s8 (int8) or s4 (int4)",
        dtype);
 }
 

@@ -22,7 +22,7 @@ void want_f32(Value x, std::string_view composite, const char* operand) {
 // s32[T] as the index vectors [T, 1] that gather wants.
 Value as_index_vectors(Value ids) { return reshape(ids, {ids.dims()[0], 1}); }
 
-// Rows of `table` by ids s32[T]: [T, the other dims of table].
+// Rows (of a vector: elements) of `table` by ids s32[T]: [T, the other dims of table].
 Value take_rows(Value table, Value ids) {
   GatherDims dims;
   dims.slice_sizes = table.dims();
@@ -125,6 +125,34 @@ Value linear(Value x, Value w, Value bias) {
   });
 }
 
+Value quantized_linear(Value x, Value w, Value scale, Value bias) {
+  want_f32(x, kQuantizedLinear, "x");
+  const Dims& dims = w.dims();
+  const bool per_output = w.dtype() == DType::kS8 && scale.dtype() == DType::kF32 && dims.size() == 2 &&
+                          scale.dims() == Dims{dims[0]};
+  const bool in_groups = w.dtype() == DType::kS4 && scale.dtype() == DType::kBF16 && dims.size() == 2 &&
+                         scale.shape().rank() == 2 && scale.dims()[0] == dims[0] && scale.dims()[1] > 0 &&
+                         dims[1] % scale.dims()[1] == 0;
+  if (!per_output && !in_groups) {
+    fail(Code::kInvalidArgument, "{}: {}: a weight {} does not go with scales {}; wanted are s8[N,K] and f32[N], or "
+         "s4[N,K] and bf16[N,K/group]", x.builder()->current_place(), kQuantizedLinear, w.shape().text(),
+         scale.shape().text());
+  }
+  std::vector<Value> operands = {x, w, scale};
+  if (bias) operands.push_back(bias);
+  return x.builder()->composite(named(kQuantizedLinear), operands, [&](const std::vector<Value>& p) {
+    Value weight = convert(p[1], DType::kF32);
+    if (in_groups) {
+      const std::int64_t groups = p[2].dims()[1];
+      const Value split = reshape(weight, {dims[0], groups, dims[1] / groups});
+      weight = reshape(split * broadcast_like(convert(p[2], DType::kF32), split, {0, 1}), dims);
+    }
+    Value product = dot(p[0], weight, {{1}, {1}, {}, {}});
+    if (per_output) product = product * broadcast_like(p[2], product, {1});
+    return p.size() == 4 ? product + broadcast_like(p[3], product, {1}) : product;
+  });
+}
+
 Value layer_norm(Value x, Value weight, Value bias, float epsilon) {
   want_f32(x, kLayerNorm, "x");
   return x.builder()->composite(named(kLayerNorm, {{"epsilon", fmt::format("{}", epsilon)}}), {x, weight, bias},
@@ -154,6 +182,18 @@ Value gelu(Value x, GeluForm form) {
 Value embedding(Value table, Value ids) {
   return table.builder()->composite(named(kEmbedding), {table, ids}, [](const std::vector<Value>& p) {
     return convert(take_rows(p[0], p[1]), DType::kF32);
+  });
+}
+
+Value quantized_embedding(Value table, Value ids, Value scale) {
+  if (table.dtype() != DType::kS8 || table.shape().rank() != 2 || scale.dtype() != DType::kF32 ||
+      scale.dims() != Dims{table.dims()[0]}) {
+    fail(Code::kInvalidArgument, "{}: {}: a table {} does not go with scales {}; wanted are s8[V,K] and f32[V]",
+         table.builder()->current_place(), kQuantizedEmbedding, table.shape().text(), scale.shape().text());
+  }
+  return table.builder()->composite(named(kQuantizedEmbedding), {table, ids, scale}, [](const std::vector<Value>& p) {
+    const Value rows = convert(take_rows(p[0], p[1]), DType::kF32);
+    return rows * broadcast_like(take_rows(p[2], p[1]), rows, {0});
   });
 }
 

@@ -13,15 +13,22 @@
 namespace ganglion::hlo {
 
 inline constexpr std::string_view kLinear = "ganglion.linear";
+inline constexpr std::string_view kQuantizedLinear = "ganglion.quantized_linear";
 inline constexpr std::string_view kLayerNorm = "ganglion.layer_norm";
 inline constexpr std::string_view kGelu = "ganglion.gelu";
 inline constexpr std::string_view kEmbedding = "ganglion.embedding";
+inline constexpr std::string_view kQuantizedEmbedding = "ganglion.quantized_embedding";
 inline constexpr std::string_view kKvWrite = "ganglion.kv_write";
 inline constexpr std::string_view kPagedAttention = "ganglion.paged_attention";
 
 // x f32[R,K] times w[N,K] transposed, in f32: f32[R,N]. w is f32, f16 or bf16 and is converted, never rounded. bias
 // f32[N] is added when it is given. Operands {x, w} or {x, w, bias}. No attributes.
 Value linear(Value x, Value w, Value bias = {});
+
+// The same with w in whole numbers. w s8[N,K]: the product with the numbers times scale f32[N]. w s4[N,K]: the product
+// with the numbers times scale bf16[N,K/g], one for each g neighbours along K (g = K divided by the scale's columns;
+// a number times a scale is exact in f32). Operands {x, w, scale} or {x, w, scale, bias}. No attributes.
+Value quantized_linear(Value x, Value w, Value scale, Value bias = {});
 
 // (x - mean) / sqrt(variance + epsilon) * weight + bias over the last dimension, biased variance, statistics in f32.
 // x f32[R,K], weight and bias f32[K]. Attribute "epsilon".
@@ -34,6 +41,9 @@ Value gelu(Value x, GeluForm form);
 
 // Rows of table[V,K] (f32, f16, bf16) by ids s32[T], as f32[T,K]; an id outside [0, V) is clamped.
 Value embedding(Value table, Value ids);
+// The same with the table in whole numbers: row id of s8[V,K] times element id of scale f32[V]. Operands
+// {table, ids, scale}.
+Value quantized_embedding(Value table, Value ids, Value scale);
 
 // Caches. K: [blocks, G, D, block_size] (a block holds K transposed, so that scores are computed on contiguous
 // positions), V: [blocks, G, block_size, D]; f32, f16 or bf16.

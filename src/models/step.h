@@ -30,9 +30,10 @@ namespace ganglion::models {
 
 // How numbers are kept. Arithmetic on the CPU is f32 whatever these say.
 struct Types {
-  DType storage = DType::kF32;     // weights of matmuls and embeddings: f32, f16, bf16
+  DType storage = DType::kF32;     // weights of matmuls and embeddings: f32, f16, bf16, s8, s4 (nn/weights.h)
   DType activation = DType::kF32;  // between operations: f32 on the CPU
   DType kv = DType::kF32;          // the cache: f32, f16, bf16
+  std::int64_t group = 32;         // of s4: 32, 64 or 128 neighbours share a scale
 };
 
 struct StepSize {

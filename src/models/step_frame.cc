@@ -6,14 +6,20 @@
 namespace ganglion::models {
 namespace {
 
-bool is_weight_type(DType dtype) { return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16; }
+bool is_cache_type(DType dtype) { return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16; }
+bool is_weight_type(DType dtype) { return is_cache_type(dtype) || dtype == DType::kS8 || dtype == DType::kS4; }
 
 void check(const Config& config, const StepOptions& options) {
   check_tp(config, options.tp);
   const Types& types = options.types;
-  if (!is_weight_type(types.storage) || !is_weight_type(types.kv)) {
-    fail(Code::kUnsupported, "[{}] weights in {} and a cache in {}: f32, f16 and bf16 are supported", config.model_type,
-         dtype_name(types.storage), dtype_name(types.kv));
+  if (!is_weight_type(types.storage) || !is_cache_type(types.kv)) {
+    fail(Code::kUnsupported,
+         "[{}] weights in {} and a cache in {}: f32, f16, bf16, s8 and s4 are supported for weights, f32, f16 and bf16 "
+         "for the cache",
+         config.model_type, dtype_name(types.storage), dtype_name(types.kv));
+  }
+  if (types.storage == DType::kS4 && types.group != 32 && types.group != 64 && types.group != 128) {
+    fail(Code::kInvalidArgument, "[{}] s4 in groups of {}: 32, 64 or 128 are wanted", config.model_type, types.group);
   }
   if (types.activation != DType::kF32) {
     fail(Code::kUnsupported, "[{}] activations in {}: f32 is supported", config.model_type,
@@ -37,7 +43,7 @@ nn::CacheShape cache_shape(const Config& config, const StepOptions& options) {
 
 StepFrame::StepFrame(const Config& config, const StepOptions& options, const WeightFinder& finder)
     : builder_(config.model_type + "_step"),
-      weights_(builder_, finder, options.tp, options.types.storage),
+      weights_(builder_, finder, options.tp, {.storage = options.types.storage, .group = options.types.group}),
       caches_(builder_, cache_shape(config, options)) {
   const StepSize& size = options.size;
   hlo::Value token_count;

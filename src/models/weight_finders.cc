@@ -1,6 +1,7 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
+#include "checkpoint/quantize.h"
 #include "checkpoint/random_source.h"
 #include "checkpoint/store.h"
 #include "models/step.h"
@@ -32,13 +33,16 @@ WeightFinder checkpoint_weights(const checkpoint::Store& store, const std::vecto
   return [&store, optional_prefixes](const std::string& name, const Dims& dims) {
     const std::string stored = name_in(store, name, optional_prefixes);
     std::shared_ptr<const TensorSource> source = store.source(stored);
+    const bool whole_numbers = dims.size() == 2 && source->dims().size() == 2 && store.has(stored + "_scale");
+    if (whole_numbers && source->dtype() == DType::kU8) source = checkpoint::numbers_of(std::move(source));
     if (source->dims() != dims) {
       fail(Code::kDataCorrupt, "[{}] weight \"{}\" has dims [{}]; config.json asks for [{}]", store.folder().string(),
            stored, fmt::join(source->dims(), ","), fmt::join(dims, ","));
     }
-    if (!is_float(source->dtype())) {
-      fail(Code::kUnsupported, "[{}] weight \"{}\" is {}; f32, f16 and bf16 are supported", store.folder().string(),
-           stored, dtype_name(source->dtype()));
+    const DType type = source->dtype();
+    if (!is_float(type) && !(whole_numbers && (type == DType::kS8 || type == DType::kS4))) {
+      fail(Code::kUnsupported, "[{}] weight \"{}\" is {}; f32, f16 and bf16 are supported, and s8 and s4 with scales",
+           store.folder().string(), stored, dtype_name(type));
     }
     return source;
   };

@@ -11,10 +11,10 @@ hlo::Value sum_over_ranks(const Scope& scope, hlo::Value x) {
 
 hlo::Value linear(const Scope& scope, const LinearOptions& options, hlo::Value x) {
   Weights& weights = scope.weights();
-  const hlo::Value weight = weights.matrix(scope.name("weight"), options.out, options.in, options.split);
+  const Matrix weight = weights.matrix(scope.name("weight"), options.out, options.in, options.split);
   hlo::Value bias;
   if (options.bias) bias = weights.vector(scope.name("bias"), options.out, options.split);
-  const hlo::Value y = hlo::linear(x, weight, bias);
+  const hlo::Value y = weight.multiply(x, bias);
   return options.split == Split::kRows ? sum_over_ranks(scope, y) : y;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "checkpoint/random_source.h"
+#include "hlo/composite.h"
 
 namespace ganglion::nn {
 namespace {
@@ -57,20 +58,76 @@ hlo::Value Weights::declare(const std::string& name, DType dtype, Dims dims, Sou
   return value;
 }
 
-hlo::Value Weights::matrix(const std::string& name, std::int64_t out, std::int64_t in, Split split) {
-  std::shared_ptr<const TensorSource> whole = finder_(name, {out, in});
-  if (tp_ == 1 || split == Split::kReplicated) return declare(name, storage_, {out, in}, {std::move(whole)});
+hlo::Value Matrix::multiply(hlo::Value x, hlo::Value bias) const {
+  return scales ? hlo::quantized_linear(x, numbers, scales, bias) : hlo::linear(x, numbers, bias);
+}
+
+hlo::Value Matrix::take_rows(hlo::Value ids) const {
+  return scales ? hlo::quantized_embedding(numbers, ids, scales) : hlo::embedding(numbers, ids);
+}
+
+// Numbers and, when they are whole ones, scales.
+checkpoint::QuantizedMatrix Weights::find_matrix(const std::string& name, std::int64_t out, std::int64_t in,
+                                                 DType storage) {
+  std::shared_ptr<const TensorSource> source = finder_(name, {out, in});
+  if (source->dtype() == DType::kS8) return {std::move(source), finder_(name + "_scale", {out})};
+  if (source->dtype() == DType::kS4) return {std::move(source), finder_(name + "_scale", {out, in / types_.group})};
+  if (is_float(storage)) return {std::move(source), nullptr};
+  if (storage == DType::kS4 && in % types_.group != 0) storage = DType::kS8;
+  return checkpoint::quantize(std::move(source), storage, types_.group, name);
+}
+
+Matrix Weights::matrix(const std::string& name, std::int64_t out, std::int64_t in, Split split) {
+  const DType storage = split == Split::kVocabulary && !is_float(types_.storage) ? DType::kS8 : types_.storage;
+  auto [numbers, scales] = find_matrix(name, out, in, storage);
+  const DType type = scales ? numbers->dtype() : types_.storage;
+  if (tp_ == 1 || split == Split::kReplicated) {
+    Matrix whole;
+    whole.numbers = declare(name, type, {out, in}, {std::move(numbers)});
+    if (scales) whole.scales = declare(name + "_scale", scales->dtype(), scales->dims(), {scales});
+    return whole;
+  }
   if (split == Split::kVocabulary) {
     out = (out + tp_ - 1) / tp_ * tp_;
-    whole = padded_source(std::move(whole), out);
+    numbers = padded_source(std::move(numbers), out);
+    if (scales) scales = padded_source(std::move(scales), out);
   }
   const bool columns = split != Split::kRows;
   const std::int64_t each = share(name, columns ? out : in);
-  Sources per_rank;
-  for (int rank = 0; rank < tp_; ++rank) {
-    per_rank.push_back(slice_source(whole, columns ? 0 : 1, rank * each, (rank + 1) * each));
+  const auto shares = [&](const std::shared_ptr<const TensorSource>& whole, std::int64_t size) {
+    Sources per_rank;
+    for (int rank = 0; rank < tp_; ++rank) {
+      per_rank.push_back(slice_source(whole, columns ? 0 : 1, rank * size, (rank + 1) * size));
+    }
+    return per_rank;
+  };
+  Matrix own;
+  own.numbers = declare(name, type, columns ? Dims{each, in} : Dims{out, each}, shares(numbers, each));
+  if (!scales) return own;
+  Dims dims = scales->dims();
+  Sources of_scales = {scales};  // of whole outputs, which every rank has a part of
+  if (columns) {
+    dims[0] = each;
+    of_scales = shares(scales, each);
+  } else if (dims.size() == 2) {
+    const std::int64_t group = in / dims[1];
+    if (each % group != 0) {
+      fail(Code::kInvalidArgument,
+           "[{}] {} inputs over {} ranks are {} each, which groups of {} do not divide; use a smaller tensor parallel "
+           "degree, a smaller group or s8",
+           name, in, tp_, each, group);
+    }
+    dims[1] = each / group;
+    of_scales = shares(scales, dims[1]);
   }
-  return declare(name, storage_, columns ? Dims{each, in} : Dims{out, each}, std::move(per_rank));
+  own.scales = declare(name + "_scale", scales->dtype(), dims, std::move(of_scales));
+  return own;
+}
+
+Matrix Weights::table(const std::string& name, std::int64_t rows, std::int64_t size) {
+  std::shared_ptr<const TensorSource> source = finder_(name, {rows, size});
+  const DType type = is_float(types_.storage) ? types_.storage : source->dtype();
+  return {declare(name, type, {rows, size}, {std::move(source)}), {}};
 }
 
 hlo::Value Weights::vector(const std::string& name, std::int64_t size, Split split) {

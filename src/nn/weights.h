@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint/quantize.h"
 #include "hlo/builder.h"
 #include "tensor/source.h"
 
@@ -22,7 +23,8 @@ struct WeightBinding {
 };
 
 // Where a builder gets the numbers of a weight: by the checkpoint's name, wanted dims (errors: kNotFound with the name,
-// kDataCorrupt when dims differ).
+// kDataCorrupt when dims differ). A matrix comes in floats, or in s8 or s4 when the checkpoint has it so; then its
+// scales are the weight "NAME_scale".
 using WeightFinder = std::function<std::shared_ptr<const TensorSource>(const std::string& name, const Dims& dims)>;
 
 // How a matrix [out, in] (as torch.nn.Linear keeps it) is divided over ranks.
@@ -33,13 +35,30 @@ enum class Split : std::uint8_t {
   kVocabulary,  // as kColumns; outputs are padded with zeros to a multiple of the ranks
 };
 
+// The types of matrices; vectors are f32.
+struct MatrixTypes {
+  DType storage = DType::kF32;  // f32, f16, bf16, s8 or s4
+  std::int64_t group = 32;      // of s4: neighbours of a row that share a scale
+};
+
+// A declared matrix: `numbers` [out, in], times `scales` when it is in whole numbers (checkpoint/quantize.h).
+struct Matrix {
+  hlo::Value numbers;
+  hlo::Value scales;  // s8: f32[out]; s4: bf16[out, in / group]; else none
+
+  // x f32[R, in] times the matrix transposed, plus bias f32[out] if given: f32[R, out].
+  hlo::Value multiply(hlo::Value x, hlo::Value bias = {}) const;
+  // Rows by ids s32[T], clamped: f32[T, in].
+  hlo::Value take_rows(hlo::Value ids) const;
+};
+
 class Scope;
 
 class Weights {
  public:
-  // `storage`: the type of matrices; vectors are f32. `builder` and `finder` must outlive this object.
-  Weights(hlo::Builder& builder, const WeightFinder& finder, int tp, DType storage)
-      : builder_(builder), finder_(finder), tp_(tp), storage_(storage) {}
+  // `builder` and `finder` must outlive this object.
+  Weights(hlo::Builder& builder, const WeightFinder& finder, int tp, MatrixTypes types)
+      : builder_(builder), finder_(finder), tp_(tp), types_(types) {}
   Weights(const Weights&) = delete;
 
   hlo::Builder& builder() { return builder_; }
@@ -47,9 +66,13 @@ class Weights {
   // All weights whose names begin with "name.".
   Scope at(const std::string& name);
 
-  // The rank's share of the matrix `name`, whole dims [out, in]. Errors: what the finder throws; kInvalidArgument when
-  // the size to be split is not a multiple of tp.
-  hlo::Value matrix(const std::string& name, std::int64_t out, std::int64_t in, Split split);
+  // The rank's share of the matrix `name`, whole dims [out, in]. With storage s8 or s4 a matrix of floats is quantized
+  // as it is loaded, a vocabulary's to s8 always, and to s8 when groups of s4 do not divide `in`. Errors: what the
+  // finder throws; kInvalidArgument when the size to be split is not a multiple of tp, or of tp groups.
+  Matrix matrix(const std::string& name, std::int64_t out, std::int64_t in, Split split);
+  // A table to look rows up in, whole dims [rows, size], on every rank: in the storage type, or where that is s8 or s4
+  // in the type the checkpoint has.
+  Matrix table(const std::string& name, std::int64_t rows, std::int64_t size);
   // A vector of `size` elements, f32. With kRows only rank 0 has it, the others have zeros.
   hlo::Value vector(const std::string& name, std::int64_t size, Split split);
   // A replicated vector of equal elements that no checkpoint has.
@@ -62,11 +85,12 @@ class Weights {
   using Sources = std::vector<std::shared_ptr<const TensorSource>>;
   hlo::Value declare(const std::string& name, DType dtype, Dims dims, Sources per_rank);
   std::int64_t share(const std::string& name, std::int64_t size) const;
+  checkpoint::QuantizedMatrix find_matrix(const std::string& name, std::int64_t out, std::int64_t in, DType storage);
 
   hlo::Builder& builder_;
   const WeightFinder& finder_;
   const int tp_;
-  const DType storage_;
+  const MatrixTypes types_;
   std::vector<WeightBinding> bindings_;
 };
 

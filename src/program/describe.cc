@@ -98,7 +98,8 @@ struct Describe {
   }
   std::string result() const { return step.results.empty() ? "" : array_text(step.results[0]); }
   std::string operator()(const MatmulParams& p) const {
-    return fmt::format("matmul {} {}x[{},{}]{}{}{}", kernel(p.storage), array_text(step.operands[0]), p.n, p.k,
+    const std::string group = p.group > 0 ? fmt::format(" groups of {}", p.group) : "";
+    return fmt::format("matmul {} {}x[{},{}]{}{}{}{}", kernel(p.storage), array_text(step.operands[0]), p.n, p.k, group,
                        p.has_bias ? " bias" : "", activation_name(p.activation), p.has_residual ? " residual" : "");
   }
   std::string operator()(const LayerNormParams&) const { return "layer_norm " + kernel(DType::kF32) + " " + result(); }

@@ -112,19 +112,20 @@ struct ElementInstruction {
 
 enum class Activation : std::uint8_t { kNone, kRelu, kGeluErf, kGeluTanh };
 
-// operands {x [R,K], panels, bias?, residual?}
+// operands {x [R,K], panels, scales (of s8 and s4), bias?, residual?}
 struct MatmulParams {
   std::int64_t k = 0, n = 0;
   DType storage = DType::kF32;
   Activation activation = Activation::kNone;
   bool has_bias = false, has_residual = false;
+  std::int64_t group = 0;  // of s4: neighbours along k that share a scale
 };
 // operands {x, weight, bias}
 struct LayerNormParams {
   std::int64_t cols = 0;
   float epsilon = 0;
 };
-// operands {table, ids}
+// operands {table, ids}, or {panels, ids, scales} of a table in s8
 struct EmbeddingParams {
   std::int64_t rows = 0, cols = 0;
 };

@@ -14,6 +14,8 @@ constexpr std::int64_t kChunkBytes = 4 << 20;  // of a source's rows that one th
 kernels::Storage storage_of(DType dtype) {
   return dtype == DType::kF16    ? kernels::Storage::kF16
          : dtype == DType::kBF16 ? kernels::Storage::kBF16
+         : dtype == DType::kS8   ? kernels::Storage::kS8
+         : dtype == DType::kS4   ? kernels::Storage::kS4
                                  : kernels::Storage::kF32;
 }
 
