@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,49 @@ namespace {
 float nearest(float x) noexcept {
   constexpr float kShift = 0x1.8p23f;
   return (x + kShift) - kShift;
+}
+
+float rounded_s4(float x, float inverse) noexcept { return std::clamp(nearest(x * inverse), -8.0f, 7.0f); }
+
+// The value of largest magnitude.
+float largest(const float* row, std::int64_t count) noexcept {
+  float low = 0, high = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    low = std::min(low, row[i]);
+    high = std::max(high, row[i]);
+  }
+  return -low > high ? low : high;
+}
+
+// Smaller scales have no inverse; what they would stand for is nothing beside any other weight.
+bool usable(float scale) noexcept { return std::fabs(scale) >= std::numeric_limits<float>::min(); }
+
+// Of a group, its numbers being those that `scale` gives: of number * value, number^2, (value - number * scale)^2. Eight
+// sums side by side, so that the compiler vectorises them; count is a multiple of 8.
+struct Sums {
+  float products, squares, errors;
+};
+Sums sums_s4(const float* row, std::int64_t count, float scale) noexcept {
+  constexpr int kLanes = 8;
+  float products[kLanes] = {}, squares[kLanes] = {}, errors[kLanes] = {};
+  const float inverse = 1.0f / scale;
+  for (std::int64_t i = 0; i < count; i += kLanes) {
+    for (int j = 0; j < kLanes; ++j) {
+      const float value = row[i + j];
+      const float number = rounded_s4(value, inverse);
+      const float error = value - number * scale;
+      products[j] += number * value;
+      squares[j] += number * number;
+      errors[j] += error * error;
+    }
+  }
+  Sums out{0, 0, 0};
+  for (int j = 0; j < kLanes; ++j) {
+    out.products += products[j];
+    out.squares += squares[j];
+    out.errors += errors[j];
+  }
+  return out;
 }
 
 // Rows of a float source as f32.
@@ -176,39 +220,51 @@ class Unpaired final : public TensorSource {
 }  // namespace
 
 float quantize_row_s8(const float* row, std::int64_t count, std::int8_t* numbers) noexcept {
-  float top = 0;
-  for (std::int64_t i = 0; i < count; ++i) top = std::max(top, std::fabs(row[i]));
-  const float scale = top / 127.0f;
-  if (scale == 0) {
+  const float scale = std::fabs(largest(row, count)) / 127.0f;
+  if (!usable(scale)) {
     std::memset(numbers, 0, static_cast<std::size_t>(count));
     return 0;
   }
+  const float inverse = 1.0f / scale;
   for (std::int64_t i = 0; i < count; ++i) {
-    numbers[i] = static_cast<std::int8_t>(std::clamp(nearest(row[i] / scale), -127.0f, 127.0f));
+    numbers[i] = static_cast<std::int8_t>(std::clamp(nearest(row[i] * inverse), -127.0f, 127.0f));
   }
   return scale;
 }
 
+// The scale is looked for: the best of a few beginnings, each brought to the least squares of its own rounding, leaves
+// 10 % less squared error than the plain largest / -8 (measured on the embedded model; more beginnings bring 1 % more).
 std::uint16_t quantize_group_s4(const float* row, std::int64_t count, std::int8_t* numbers) noexcept {
-  float top = 0;
-  for (std::int64_t i = 0; i < count; ++i) top = std::fabs(row[i]) > std::fabs(top) ? row[i] : top;
-  const std::uint16_t bits = f32_to_bf16(top / -8.0f);
-  const float scale = bf16_to_f32(bits);
-  if (scale == 0) {
-    std::memset(numbers, 0, static_cast<std::size_t>(count));
-    return 0;
+  constexpr float kBeginnings[] = {-6.75f, -7.5f, -8.25f, -9.0f};  // what the value of largest magnitude becomes
+  const float top = largest(row, count);
+  std::uint16_t best = 0;
+  float least = std::numeric_limits<float>::infinity();
+  for (const float beginning : kBeginnings) {
+    const float first = top / beginning;
+    if (!usable(first)) continue;
+    const Sums rounded = sums_s4(row, count, first);
+    if (rounded.squares == 0) continue;
+    const std::uint16_t bits = f32_to_bf16(rounded.products / rounded.squares);
+    const float scale = bf16_to_f32(bits);
+    if (!usable(scale)) continue;
+    const Sums fitted = sums_s4(row, count, scale);
+    const float error = fitted.errors;
+    if (error < least) {
+      least = error;
+      best = bits;
+    }
   }
-  for (std::int64_t i = 0; i < count; ++i) {
-    numbers[i] = static_cast<std::int8_t>(std::clamp(nearest(row[i] / scale), -8.0f, 7.0f));
-  }
-  return bits;
+  const float scale = bf16_to_f32(best);
+  const float inverse = best == 0 ? 0.0f : 1.0f / scale;
+  for (std::int64_t i = 0; i < count; ++i) numbers[i] = static_cast<std::int8_t>(rounded_s4(row[i], inverse));
+  return best;
 }
 
 QuantizedMatrix quantize(std::shared_ptr<const TensorSource> matrix, DType to, std::int64_t group,
                          const std::string& name) {
   GANGLION_CHECK(matrix->dims().size() == 2 && is_float(matrix->dtype()));
   GANGLION_CHECK(to == DType::kS8 ||
-                 (to == DType::kS4 && group > 0 && group % 2 == 0 && matrix->dims()[1] % group == 0));
+                 (to == DType::kS4 && group > 0 && group % 8 == 0 && matrix->dims()[1] % group == 0));
   return {std::make_shared<Numbers>(matrix, to, group, name), std::make_shared<Scales>(matrix, to, group, name)};
 }
 

@@ -18,13 +18,13 @@ struct QuantizedMatrix {
   std::shared_ptr<const TensorSource> scales;   // f32 [N]; bf16 [N, K / group]
 };
 
-// A float matrix [N, K] quantized row by row as it is read. `to` is kS8 or kS4 (then `group` is even and divides K).
+// A float matrix [N, K] quantized row by row as it is read. `to` is kS8 or kS4 (then `group` is a multiple of 8 and divides K).
 // Reading throws Error{kDataCorrupt} with `name` where a weight is not a finite number.
 QuantizedMatrix quantize(std::shared_ptr<const TensorSource> matrix, DType to, std::int64_t group,
                          const std::string& name);
 
-// One row each. s8: returns the scale, the largest magnitude / 127. s4: `numbers` and `row` of one group; returns the
-// scale (of either sign: the largest magnitude becomes -8), as bf16 bits.
+// A row: returns its scale, the largest magnitude / 127. A group (count a multiple of 8): returns its scale as bf16
+// bits, of either sign, so that the value of largest magnitude falls on the longer side. All values are finite.
 float quantize_row_s8(const float* row, std::int64_t count, std::int8_t* numbers) noexcept;
 std::uint16_t quantize_group_s4(const float* row, std::int64_t count, std::int8_t* numbers) noexcept;
 
