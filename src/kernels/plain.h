@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -20,6 +21,7 @@ namespace ganglion::kernels::plain {
 inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
 inline constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 inline constexpr Storage kStorages[] = {Storage::kF32, Storage::kF16, Storage::kBF16};
+inline constexpr Storage kCacheStorages[] = {Storage::kF32, Storage::kF16, Storage::kBF16, Storage::kS8};
 inline constexpr Storage kWeightStorages[] = {Storage::kF32, Storage::kF16, Storage::kBF16, Storage::kS8,
                                               Storage::kS4};
 
@@ -94,6 +96,21 @@ inline Stored store(Storage storage, const std::vector<float>& values) {
     std::memcpy(stored.bytes.data() + 2 * i, &bits, 2);
   }
   return stored;
+}
+
+// A row in s8: numbers, their scale, and what they mean.
+struct WholeRow {
+  std::vector<std::int8_t> numbers;
+  float scale = 0;
+};
+inline WholeRow whole(const float* row, std::int64_t count) {
+  float top = 0;
+  for (std::int64_t i = 0; i < count; ++i) top = std::max(top, std::fabs(row[i]));
+  WholeRow out{std::vector<std::int8_t>(static_cast<std::size_t>(count)), top / 127.0f};
+  for (std::int64_t i = 0; i < count && top > 0; ++i) {
+    out.numbers[static_cast<std::size_t>(i)] = static_cast<std::int8_t>(std::nearbyint(row[i] / out.scale));
+  }
+  return out;
 }
 
 inline std::vector<float> normal(std::size_t count, unsigned seed, float deviation = 1.0f) {

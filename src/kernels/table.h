@@ -59,6 +59,8 @@ struct AttentionArgs {
   float* out = nullptr;                       // [tokens, heads * head_dim], rows out_stride floats apart
   const void* k_cache = nullptr;              // [blocks, kv_heads, head_dim, block_size]: a block holds K transposed
   const void* v_cache = nullptr;              // [blocks, kv_heads, block_size, head_dim]
+  const float* k_scale = nullptr;             // s8: [blocks, kv_heads, block_size], of every cached K row
+  const float* v_scale = nullptr;             // s8: the same for V
   const std::int32_t* block_table = nullptr;  // [sequences, max_blocks]
   const std::int32_t* sequence = nullptr;     // [tokens]
   const std::int32_t* position = nullptr;     // [tokens]
@@ -78,10 +80,11 @@ struct AttentionArgs {
 };
 
 // Stores new K or V rows of tokens [token_begin, token_end) into a cache. slot = block * block_size + offset;
-// a negative slot stores nothing.
+// a negative slot stores nothing. In s8 a head's part of a row is stored as round(row / scale), ties to even, -127 to
+// 127, scale being its largest magnitude / 127; kv_scale stores the scale. A row that is not finite makes it NaN.
 struct KvWriteArgs {
   const float* rows = nullptr;         // [tokens, kv_heads * head_dim], rows row_stride floats apart
-  void* cache = nullptr;               // layout as in AttentionArgs
+  void* cache = nullptr;               // layout as in AttentionArgs; for kv_scale that of k_scale
   const std::int32_t* slot = nullptr;  // [tokens]
   std::int64_t token_begin = 0;
   std::int64_t token_end = 0;
@@ -137,9 +140,10 @@ struct Table {
   // By storage of the weight.
   void (*matmul[kWeightStorageCount])(const MatmulArgs& args) noexcept;
 
-  void (*attention[kStorageCount])(const AttentionArgs& args) noexcept;  // by storage of the cache
+  void (*attention[kCacheStorageCount])(const AttentionArgs& args) noexcept;  // by storage of the cache
   std::int64_t (*attention_scratch)(std::int64_t head_dim, std::int64_t block_size) noexcept;  // floats
-  void (*kv_write[kStorageCount])(const KvWriteArgs& args) noexcept;
+  void (*kv_write[kCacheStorageCount])(const KvWriteArgs& args) noexcept;  // by storage of the cache
+  void (*kv_scale)(const KvWriteArgs& args) noexcept;                      // of the same rows in s8
 
   void (*layer_norm)(const LayerNormArgs& args) noexcept;
   // out[r, :] = softmax(x[r, :]), rows contiguous; out may be x.
