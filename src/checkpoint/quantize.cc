@@ -34,8 +34,8 @@ float largest(const float* row, std::int64_t count) noexcept {
 // Smaller scales have no inverse; what they would stand for is nothing beside any other weight.
 bool usable(float scale) noexcept { return std::fabs(scale) >= std::numeric_limits<float>::min(); }
 
-// Of a group, its numbers being those that `scale` gives: of number * value, number^2, (value - number * scale)^2. Eight
-// sums side by side, so that the compiler vectorises them; count is a multiple of 8.
+// Of a group, its numbers being those that `scale` gives: of number * value, number^2, (value - number * scale)^2.
+// Eight sums side by side, so that the compiler vectorises them; count is a multiple of 8.
 struct Sums {
   float products, squares, errors;
 };
@@ -91,87 +91,30 @@ class FloatRows {
   std::vector<std::byte> raw_;
 };
 
-// What both halves of a quantized matrix share: rows are read, and quantized, again for each.
-class Quantizing : public TensorSource {
+class Numbers final : public TensorSource {
  public:
-  Quantizing(std::shared_ptr<const TensorSource> matrix, DType to, std::int64_t group, std::string name)
-      : matrix_(std::move(matrix)), to_(to), group_(group), name_(std::move(name)) {}
-
- protected:
-  std::int64_t cols() const { return matrix_->dims()[1]; }
-
-  // write(row, numbers [K], scales [1 or K / group]) for each row; scales are f32, those of s4 being bf16's values.
-  template <typename Write>
-  void each_row(std::int64_t begin, std::int64_t end, const Write& write) const {
-    const std::int64_t step = std::clamp<std::int64_t>((std::int64_t{1} << 18) / std::max<std::int64_t>(1, cols()), 1,
-                                                       std::max<std::int64_t>(1, end - begin));
-    FloatRows rows(*matrix_, step);
-    std::vector<std::int8_t> numbers(static_cast<std::size_t>(cols()));
-    std::vector<std::uint16_t> scales(to_ == DType::kS4 ? static_cast<std::size_t>(cols() / group_) : 0);
-    for (std::int64_t first = begin; first < end; first += step) {
-      const std::int64_t last = std::min(end, first + step);
-      const float* row = rows.read(first, last);
-      for (std::int64_t i = first; i < last; ++i, row += cols()) {
-        check(row, i);
-        float scale = 0;
-        if (to_ == DType::kS8) scale = quantize_row_s8(row, cols(), numbers.data());
-        for (std::size_t g = 0; g < scales.size(); ++g) {
-          const std::int64_t at = static_cast<std::int64_t>(g) * group_;
-          scales[g] = quantize_group_s4(row + at, group_, numbers.data() + at);
-        }
-        write(i, numbers.data(), scale, scales.data());
-      }
-    }
-  }
-
-  const std::shared_ptr<const TensorSource> matrix_;
-  const DType to_;
-  const std::int64_t group_;
-
- private:
-  void check(const float* row, std::int64_t index) const {
-    float sum = 0;  // NaN when there is a NaN or an infinity
-    for (std::int64_t i = 0; i < cols(); ++i) sum += row[i] * 0.0f;
-    if (sum != 0.0f) {
-      fail(Code::kDataCorrupt, "[quantize] row {} of {} has a value that is not a finite number", index, name_);
-    }
-  }
-
-  const std::string name_;
-};
-
-class Numbers final : public Quantizing {
- public:
-  using Quantizing::Quantizing;
-  DType dtype() const override { return to_; }
-  const Dims& dims() const override { return matrix_->dims(); }
+  explicit Numbers(std::shared_ptr<const Quantizer> quantizer) : quantizer_(std::move(quantizer)) {}
+  DType dtype() const override { return quantizer_->type(); }
+  const Dims& dims() const override { return quantizer_->matrix().dims(); }
   void read_rows(std::int64_t begin, std::int64_t end, std::byte* out) const override {
-    each_row(begin, end, [&](std::int64_t row, const std::int8_t* numbers, float, const std::uint16_t*) {
-      std::memcpy(out + (row - begin) * cols(), numbers, static_cast<std::size_t>(cols()));
-    });
-  }
-};
-
-class Scales final : public Quantizing {
- public:
-  Scales(std::shared_ptr<const TensorSource> matrix, DType to, std::int64_t group, std::string name)
-      : Quantizing(std::move(matrix), to, group, std::move(name)), dims_{matrix_->dims()[0]} {
-    if (to_ == DType::kS4) dims_.push_back(cols() / group_);
-  }
-  DType dtype() const override { return to_ == DType::kS8 ? DType::kF32 : DType::kBF16; }
-  const Dims& dims() const override { return dims_; }
-  void read_rows(std::int64_t begin, std::int64_t end, std::byte* out) const override {
-    each_row(begin, end, [&](std::int64_t row, const std::int8_t*, float scale, const std::uint16_t* scales) {
-      if (to_ == DType::kS8) {
-        std::memcpy(out + (row - begin) * 4, &scale, 4);
-      } else {
-        std::memcpy(out + (row - begin) * dims_[1] * 2, scales, static_cast<std::size_t>(dims_[1]) * 2);
-      }
-    });
+    quantizer_->read(begin, end, reinterpret_cast<std::int8_t*>(out), nullptr);
   }
 
  private:
-  Dims dims_;
+  std::shared_ptr<const Quantizer> quantizer_;
+};
+
+class Scales final : public TensorSource {
+ public:
+  explicit Scales(std::shared_ptr<const Quantizer> quantizer) : quantizer_(std::move(quantizer)) {}
+  DType dtype() const override { return quantizer_->scale_type(); }
+  const Dims& dims() const override { return quantizer_->scale_dims(); }
+  void read_rows(std::int64_t begin, std::int64_t end, std::byte* out) const override {
+    quantizer_->read(begin, end, nullptr, out);
+  }
+
+ private:
+  std::shared_ptr<const Quantizer> quantizer_;
 };
 
 class Pairs final : public TensorSource {
@@ -260,12 +203,63 @@ std::uint16_t quantize_group_s4(const float* row, std::int64_t count, std::int8_
   return best;
 }
 
+Quantizer::Quantizer(std::shared_ptr<const TensorSource> matrix, DType to, std::int64_t group, std::string name)
+    : matrix_(std::move(matrix)), to_(to), group_(group), name_(std::move(name)) {
+  GANGLION_CHECK(matrix_->dims().size() == 2 && is_float(matrix_->dtype()));
+  const Dims& dims = matrix_->dims();
+  GANGLION_CHECK(to == DType::kS8 || (to == DType::kS4 && group > 0 && group % 8 == 0 && dims[1] % group == 0));
+  scale_dims_ = to == DType::kS8 ? Dims{dims[0]} : Dims{dims[0], dims[1] / group};
+}
+
+void Quantizer::check(const float* row, std::int64_t index) const {
+  const std::int64_t cols = matrix_->dims()[1];
+  bool finite = true;
+  for (std::int64_t i = 0; i < cols; ++i) finite = finite && std::isfinite(row[i]);
+  if (finite) return;
+  fail(Code::kDataCorrupt, "[quantize] row {} of {} has a value that is not a finite number", index, name_);
+}
+
+void Quantizer::read(std::int64_t begin, std::int64_t end, std::int8_t* numbers, std::byte* scales,
+                     SquaredError* error) const {
+  const std::int64_t cols = matrix_->dims()[1];
+  const std::int64_t each = std::max<std::int64_t>(1, (std::int64_t{1} << 18) / std::max<std::int64_t>(1, cols));
+  const std::int64_t step = std::min(each, std::max<std::int64_t>(1, end - begin));
+  const std::int64_t groups = to_ == DType::kS4 ? scale_dims_[1] : 1;
+  const std::int64_t size = to_ == DType::kS4 ? group_ : cols;
+  FloatRows rows(*matrix_, step);
+  std::vector<std::int8_t> unwanted(numbers == nullptr ? static_cast<std::size_t>(size) : 0);
+  for (std::int64_t first = begin; first < end; first += step) {
+    const std::int64_t last = std::min(end, first + step);
+    const float* row = rows.read(first, last);
+    for (std::int64_t i = first; i < last; ++i, row += cols) {
+      check(row, i);
+      for (std::int64_t g = 0; g < groups; ++g) {
+        const std::int64_t at = (i - begin) * groups + g;  // of all groups
+        const float* part = row + g * size;
+        std::int8_t* to = numbers == nullptr ? unwanted.data() : numbers + at * size;
+        float scale = 0;
+        if (to_ == DType::kS8) {
+          scale = quantize_row_s8(part, size, to);
+          if (scales != nullptr) std::memcpy(scales + at * 4, &scale, 4);
+        } else {
+          const std::uint16_t bits = quantize_group_s4(part, size, to);
+          scale = bf16_to_f32(bits);
+          if (scales != nullptr) std::memcpy(scales + at * 2, &bits, 2);
+        }
+        for (std::int64_t k = 0; error != nullptr && k < size; ++k) {
+          const double off = part[k] - static_cast<double>(to[k]) * scale;
+          error->error += off * off;
+          error->whole += static_cast<double>(part[k]) * part[k];
+        }
+      }
+    }
+  }
+}
+
 QuantizedMatrix quantize(std::shared_ptr<const TensorSource> matrix, DType to, std::int64_t group,
                          const std::string& name) {
-  GANGLION_CHECK(matrix->dims().size() == 2 && is_float(matrix->dtype()));
-  GANGLION_CHECK(to == DType::kS8 ||
-                 (to == DType::kS4 && group > 0 && group % 8 == 0 && matrix->dims()[1] % group == 0));
-  return {std::make_shared<Numbers>(matrix, to, group, name), std::make_shared<Scales>(matrix, to, group, name)};
+  const auto quantizer = std::make_shared<const Quantizer>(std::move(matrix), to, group, name);
+  return {std::make_shared<Numbers>(quantizer), std::make_shared<Scales>(quantizer)};
 }
 
 std::shared_ptr<const TensorSource> pairs_of(std::shared_ptr<const TensorSource> numbers) {

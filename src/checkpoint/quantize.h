@@ -18,8 +18,39 @@ struct QuantizedMatrix {
   std::shared_ptr<const TensorSource> scales;   // f32 [N]; bf16 [N, K / group]
 };
 
-// A float matrix [N, K] quantized row by row as it is read. `to` is kS8 or kS4 (then `group` is a multiple of 8 and divides K).
-// Reading throws Error{kDataCorrupt} with `name` where a weight is not a finite number.
+// Squares summed over elements: of what quantizing changed, and of what there was.
+struct SquaredError {
+  double error = 0;
+  double whole = 0;
+};
+
+// Quantizes rows of a float matrix [N, K]. Immutable and thread-safe.
+class Quantizer {
+ public:
+  // `to` is kS8 or kS4; then `group` is a multiple of 8 and divides K. `name` is for messages.
+  Quantizer(std::shared_ptr<const TensorSource> matrix, DType to, std::int64_t group, std::string name);
+
+  const TensorSource& matrix() const noexcept { return *matrix_; }
+  DType type() const noexcept { return to_; }
+  DType scale_type() const noexcept { return to_ == DType::kS8 ? DType::kF32 : DType::kBF16; }
+  const Dims& scale_dims() const noexcept { return scale_dims_; }
+
+  // Rows [begin, end): `numbers` [rows, K], one in a byte, and `scales` of scale_type(); either may be null. Adds to
+  // `error` when it is given. Error{kDataCorrupt} where a weight is not a finite number, and what the source throws.
+  void read(std::int64_t begin, std::int64_t end, std::int8_t* numbers, std::byte* scales,
+            SquaredError* error = nullptr) const;
+
+ private:
+  void check(const float* row, std::int64_t index) const;
+
+  const std::shared_ptr<const TensorSource> matrix_;
+  const DType to_;
+  const std::int64_t group_;
+  const std::string name_;
+  Dims scale_dims_;
+};
+
+// The matrix as two sources, each quantizing as it is read; arguments and errors as Quantizer's.
 QuantizedMatrix quantize(std::shared_ptr<const TensorSource> matrix, DType to, std::int64_t group,
                          const std::string& name);
 

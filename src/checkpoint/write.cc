@@ -30,7 +30,8 @@ std::string header_text(const std::vector<NamedTensor>& tensors, const std::map<
       fail(Code::kInvalidArgument, "[safetensors] {}: the name \"{}\" comes twice or is reserved", place, tensor.name);
     }
     if (tensor.source->dtype() == DType::kS4) {
-      fail(Code::kInvalidArgument, "[safetensors] {}: \"{}\" is s4, which the format does not have", place, tensor.name);
+      fail(Code::kInvalidArgument, "[safetensors] {}: \"{}\" is s4, which the format does not have", place,
+           tensor.name);
     }
     const std::uint64_t end = offset + source_bytes(*tensor.source);
     header[tensor.name] = {{"dtype", safetensors_name(tensor.source->dtype())},

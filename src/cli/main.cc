@@ -26,6 +26,7 @@ constexpr Row kVerbs[] = {
     {"compile", "write the step module of a model as HLO", add_compile},
     {"run", "run any HLO module", add_run},
     {"inspect", "show a model, the devices or the instruction sets", add_inspect},
+    {"quantize", "write a checkpoint with weights of 8 or 4 bits", add_quantize},
     {"bench", "measure this machine and this program", add_bench},
 };
 

@@ -17,7 +17,9 @@ class ThreadPool;
 namespace ganglion::cli {
 
 struct ModelOptions {
-  std::string dtype;  // "": as the checkpoint says
+  std::string dtype;
+  std::int64_t group = 32;  // of s4
+  std::string kv_dtype;     // "": as dtype says
   int tp = 1;
   int threads = 1;
   std::int64_t n_positions = 0;  // 0: the model's

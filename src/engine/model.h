@@ -33,5 +33,9 @@ Model load_model(const std::filesystem::path& folder, const EngineOptions& optio
 // "s8"/"int8", "s4"/"int4": weights in that type, the cache in f16.
 // kInvalidArgument with the names there are.
 models::Types parse_types(const std::string& dtype);
+// The cache's type: the names of parse_types but s4's. kInvalidArgument with the names there are.
+DType parse_cache_type(const std::string& text);
+// What weights are quantized to: "static_int8" (as DJL names it), "s8", "int8", "s4", "int4". kInvalidArgument.
+DType parse_quantize(const std::string& text);
 
 }  // namespace ganglion::engine

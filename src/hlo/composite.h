@@ -19,6 +19,8 @@ inline constexpr std::string_view kGelu = "ganglion.gelu";
 inline constexpr std::string_view kEmbedding = "ganglion.embedding";
 inline constexpr std::string_view kQuantizedEmbedding = "ganglion.quantized_embedding";
 inline constexpr std::string_view kKvWrite = "ganglion.kv_write";
+inline constexpr std::string_view kQuantizedKvWrite = "ganglion.quantized_kv_write";
+inline constexpr std::string_view kKvScaleWrite = "ganglion.kv_scale_write";
 inline constexpr std::string_view kPagedAttention = "ganglion.paged_attention";
 
 // x f32[R,K] times w[N,K] transposed, in f32: f32[R,N]. w is f32, f16 or bf16 and is converted, never rounded. bias
@@ -52,6 +54,13 @@ enum class CacheKind : std::uint8_t { kKey, kValue };
 // nothing), rounded to the cache's type. Result: the cache's shape, to be aliased. Attribute "kind": "key" or "value".
 Value kv_write(Value cache, Value rows, Value slots, CacheKind kind);
 
+// The same into a cache in s8: a head's part x of a row is stored as x / scale rounded to the nearest whole number,
+// ties to even, scale being the largest |x| / 127 (0: all are 0). Operands and attribute as kv_write.
+Value quantized_kv_write(Value cache, Value rows, Value slots, CacheKind kind);
+// The scales f32[blocks, G, block_size] of such a cache, with those of rows f32[T, G*D] stored at slots s32[T].
+// Operands {scales, rows, slots}. No attributes.
+Value kv_scale_write(Value scales, Value rows, Value slots);
+
 // Causal attention over the paged cache: token t sees positions 0..position[t] of the sequence whose blocks are
 // block_table[sequence[t], :]; position p lives in block block_table[s, p / block_size] at offset p % block_size.
 // Query head h reads cached head h / (H / G). q f32[T, H*D]; result f32[T, H*D].
@@ -63,9 +72,13 @@ struct AttentionOptions {
   // segments, token b * Q + i being query i of sequence b (S * Q == T): the body gathers each sequence once.
   std::int64_t query_length = 0;
 };
-// Operands {q, k_cache, v_cache, block_table s32[S, max_blocks], sequence s32[T], position s32[T]}.
+// Operands {q, k_cache, v_cache, block_table s32[S, max_blocks], sequence s32[T], position s32[T]}; with caches in s8
+// also {k_scale, v_scale}, f32[blocks, G, block_size].
 // Attributes "heads", "kv_heads", "scale", "query_length".
+struct CacheScales {
+  Value k, v;  // none: the caches are floats
+};
 Value paged_attention(Value q, Value k_cache, Value v_cache, Value block_table, Value sequence, Value position,
-                      const AttentionOptions& options);
+                      const AttentionOptions& options, CacheScales scales = {});
 
 }  // namespace ganglion::hlo

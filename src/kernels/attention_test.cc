@@ -6,8 +6,8 @@
 namespace ganglion::kernels {
 namespace {
 
-using plain::kNan;
 using plain::kCacheStorages;
+using plain::kNan;
 
 struct Shape {
   std::int64_t heads, kv_heads, head_dim, block_size;

@@ -22,8 +22,7 @@ inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
 inline constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 inline constexpr Storage kStorages[] = {Storage::kF32, Storage::kF16, Storage::kBF16};
 inline constexpr Storage kCacheStorages[] = {Storage::kF32, Storage::kF16, Storage::kBF16, Storage::kS8};
-inline constexpr Storage kWeightStorages[] = {Storage::kF32, Storage::kF16, Storage::kBF16, Storage::kS8,
-                                              Storage::kS4};
+inline constexpr Storage kWeightStorages[] = {Storage::kF32, Storage::kF16, Storage::kBF16, Storage::kS8, Storage::kS4};
 
 // A test suite that runs once for every table this machine can run.
 class EveryTable : public testing::TestWithParam<const Table*> {

@@ -133,8 +133,8 @@ struct Table {
   // panel's first half is the low four bits of a byte, two's complement, and column j + panel_width / 2 the high ones.
   std::size_t (*packed_bytes)(Storage storage, std::int64_t n, std::int64_t k) noexcept;
   // Packs rows [n_begin, n_end) (n_begin a multiple of panel_width) of w, given dense [n_end - n_begin, k] in `from`,
-  // into `panels` (the whole weight's), stored as `to`. Converts floats with round to nearest even; s8 and s4 are packed
-  // from what they are, one number in a byte.
+  // into `panels` (the whole weight's), stored as `to`. Converts floats with round to nearest even; s8 and s4 are
+  // packed from what they are, one number in a byte.
   void (*pack)(Storage from, const void* rows, Storage to, void* panels, std::int64_t n_begin, std::int64_t n_end,
                std::int64_t n, std::int64_t k) noexcept;
   // By storage of the weight.

@@ -3,14 +3,22 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "nn/activation.h"
+#include "tensor/dtype.h"
 
 namespace ganglion::models {
 
 using nn::ActivationFunction;
+
+// The checkpoint's matrices are in whole numbers, as `ganglion quantize` writes them.
+struct Quantization {
+  DType storage = DType::kS8;  // s8, or s4 with the vocabulary's and some others in s8
+  std::int64_t group = 32;     // of s4: 32, 64 or 128
+};
 
 struct Config {
   std::string model_type;  // "opt"
@@ -32,10 +40,11 @@ struct Config {
   std::int64_t embed_dim = 0;  // OPT: word_embed_proj_dim
   std::int64_t bos = -1, eos = -1, pad = -1;
   std::string dtype;  // torch_dtype, "" when it does not say
+  std::optional<Quantization> quantization;
 };
 
 // Reads and checks <folder>/config.json: every number bounded before it is used, an unknown model_type or activation
-// refused by name (kUnsupported), what is missing or out of range kInvalidArgument, no file kNotFound.
+// or quantization refused by name (kUnsupported), what is missing or out of range kInvalidArgument, no file kNotFound.
 Config read_config(const std::filesystem::path& folder);
 Config parse_config(const std::string& json_text, const std::string& place);
 // A published shape by name ("opt-125m", "opt-350m", "opt-1.3b", "opt-2.7b", "opt-6.7b", "opt-13b"), for benchmarks

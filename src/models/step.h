@@ -7,8 +7,8 @@
 //   slot        s32[T]    where K and V of the token are stored: block * block_size + offset; -1: nowhere
 //   block_table s32[S, max_blocks]
 //   logit_rows  s32[R]    which of the T tokens' logits are wanted
-// Then weights and state (k_cache.0, v_cache.0, k_cache.1, ...) in the order the family declares them.
-// Results: logits f32[R, vocab] (whole vocabulary on every rank), then the caches, aliased.
+// Then weights and state (k_cache.0, v_cache.0, k_cache.1, ..., with scales when in s8) in the order the family
+// declares them. Results: logits f32[R, vocab] (whole vocabulary on every rank), then the caches, aliased.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ namespace ganglion::models {
 struct Types {
   DType storage = DType::kF32;     // weights of matmuls and embeddings: f32, f16, bf16, s8, s4 (nn/weights.h)
   DType activation = DType::kF32;  // between operations: f32 on the CPU
-  DType kv = DType::kF32;          // the cache: f32, f16, bf16
+  DType kv = DType::kF32;          // the cache: f32, f16, bf16, s8
   std::int64_t group = 32;         // of s4: 32, 64 or 128 neighbours share a scale
 };
 
@@ -52,10 +52,14 @@ using nn::WeightBinding;
 struct Step {
   std::unique_ptr<hlo::Module> module;
   std::vector<WeightBinding> weights;
+  std::vector<nn::DeclaredMatrix> matrices;  // what became of the checkpoint's
 };
 
 // A checkpoint's Store or seeded random numbers.
 using nn::WeightFinder;
+// A weight's name as the checkpoint has it: as asked, or without or with one of the prefixes. kNotFound with the name.
+std::string stored_name(const checkpoint::Store& store, const std::string& name,
+                        const std::vector<std::string>& optional_prefixes);
 // Finds in a checkpoint, with or without the base-model prefix the family uses ("model.", "transformer.").
 WeightFinder checkpoint_weights(const checkpoint::Store& store, const std::vector<std::string>& optional_prefixes);
 // Seeded random weights of the config's shapes, no file: for benchmarks and tests.

@@ -6,16 +6,16 @@
 namespace ganglion::models {
 namespace {
 
-bool is_cache_type(DType dtype) { return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16; }
-bool is_weight_type(DType dtype) { return is_cache_type(dtype) || dtype == DType::kS8 || dtype == DType::kS4; }
+bool is_cache_type(DType dtype) { return is_float(dtype) || dtype == DType::kS8; }
+bool is_weight_type(DType dtype) { return is_cache_type(dtype) || dtype == DType::kS4; }
 
 void check(const Config& config, const StepOptions& options) {
   check_tp(config, options.tp);
   const Types& types = options.types;
   if (!is_weight_type(types.storage) || !is_cache_type(types.kv)) {
     fail(Code::kUnsupported,
-         "[{}] weights in {} and a cache in {}: f32, f16, bf16, s8 and s4 are supported for weights, f32, f16 and bf16 "
-         "for the cache",
+         "[{}] weights in {} and a cache in {}: f32, f16, bf16, s8 and s4 are supported for weights, f32, f16, bf16 "
+         "and s8 for the cache",
          config.model_type, dtype_name(types.storage), dtype_name(types.kv));
   }
   if (types.storage == DType::kS4 && types.group != 32 && types.group != 64 && types.group != 128) {
@@ -33,6 +33,17 @@ void check(const Config& config, const StepOptions& options) {
   }
 }
 
+// A quantized checkpoint stays as it is; asked for in floats, its floats are (the cache, and what it keeps so).
+nn::MatrixTypes matrix_types(const Config& config, const Types& types) {
+  if (!config.quantization) return {.storage = types.storage, .group = types.group};
+  const Quantization& stored = *config.quantization;
+  if (!is_float(types.storage) && types.storage != stored.storage) {
+    fail(Code::kInvalidArgument, "[{}] weights in {}: the checkpoint is in {} already; ask for {} or for a float type",
+         config.model_type, dtype_name(types.storage), dtype_name(stored.storage), dtype_name(stored.storage));
+  }
+  return {.storage = stored.storage, .group = stored.group};
+}
+
 nn::CacheShape cache_shape(const Config& config, const StepOptions& options) {
   check(config, options);
   return {options.types.kv, options.size.blocks, options.size.block_size, config.kv_heads / options.tp,
@@ -43,7 +54,7 @@ nn::CacheShape cache_shape(const Config& config, const StepOptions& options) {
 
 StepFrame::StepFrame(const Config& config, const StepOptions& options, const WeightFinder& finder)
     : builder_(config.model_type + "_step"),
-      weights_(builder_, finder, options.tp, {.storage = options.types.storage, .group = options.types.group}),
+      weights_(builder_, finder, options.tp, matrix_types(config, options.types)),
       caches_(builder_, cache_shape(config, options)) {
   const StepSize& size = options.size;
   hlo::Value token_count;
@@ -75,7 +86,8 @@ Step StepFrame::finish(hlo::Value logits) {
     aliases.push_back({static_cast<std::int64_t>(outputs.size()), cache.state});
     outputs.push_back(cache.result);
   }
-  return {builder_.finish(outputs, aliases), weights_.take()};
+  std::vector<nn::DeclaredMatrix> matrices = weights_.take_matrices();
+  return {builder_.finish(outputs, aliases), weights_.take(), std::move(matrices)};
 }
 
 }  // namespace ganglion::models

@@ -9,17 +9,6 @@
 namespace ganglion::models {
 namespace {
 
-// The name as the checkpoint has it: as asked, without a prefix it may lack, or with one it may have besides.
-std::string name_in(const checkpoint::Store& store, const std::string& name, const std::vector<std::string>& prefixes) {
-  if (store.has(name)) return name;
-  for (const std::string& prefix : prefixes) {
-    if (name.starts_with(prefix) && store.has(name.substr(prefix.size()))) return name.substr(prefix.size());
-    if (store.has(prefix + name)) return prefix + name;
-  }
-  fail(Code::kNotFound, "[{}] the checkpoint has no weight \"{}\"; it must be there for this config.json",
-       store.folder().string(), name);
-}
-
 // FNV-1a, so that a weight's numbers depend on its name and the seed, not on the order of declaration.
 std::uint64_t hash(const std::string& text, std::uint64_t seed) {
   std::uint64_t value = 0xcbf29ce484222325u ^ (seed * 0x9e3779b97f4a7c15u);
@@ -29,9 +18,20 @@ std::uint64_t hash(const std::string& text, std::uint64_t seed) {
 
 }  // namespace
 
+std::string stored_name(const checkpoint::Store& store, const std::string& name,
+                        const std::vector<std::string>& optional_prefixes) {
+  if (store.has(name)) return name;
+  for (const std::string& prefix : optional_prefixes) {
+    if (name.starts_with(prefix) && store.has(name.substr(prefix.size()))) return name.substr(prefix.size());
+    if (store.has(prefix + name)) return prefix + name;
+  }
+  fail(Code::kNotFound, "[{}] the checkpoint has no weight \"{}\"; it must be there for this config.json",
+       store.folder().string(), name);
+}
+
 WeightFinder checkpoint_weights(const checkpoint::Store& store, const std::vector<std::string>& optional_prefixes) {
   return [&store, optional_prefixes](const std::string& name, const Dims& dims) {
-    const std::string stored = name_in(store, name, optional_prefixes);
+    const std::string stored = stored_name(store, name, optional_prefixes);
     std::shared_ptr<const TensorSource> source = store.source(stored);
     const bool whole_numbers = dims.size() == 2 && source->dims().size() == 2 && store.has(stored + "_scale");
     if (whole_numbers && source->dtype() == DType::kU8) source = checkpoint::numbers_of(std::move(source));

@@ -81,6 +81,7 @@ Matrix Weights::matrix(const std::string& name, std::int64_t out, std::int64_t i
   const DType storage = split == Split::kVocabulary && !is_float(types_.storage) ? DType::kS8 : types_.storage;
   auto [numbers, scales] = find_matrix(name, out, in, storage);
   const DType type = scales ? numbers->dtype() : types_.storage;
+  matrices_.push_back({name, type});
   if (tp_ == 1 || split == Split::kReplicated) {
     Matrix whole;
     whole.numbers = declare(name, type, {out, in}, {std::move(numbers)});
@@ -127,6 +128,7 @@ Matrix Weights::matrix(const std::string& name, std::int64_t out, std::int64_t i
 Matrix Weights::table(const std::string& name, std::int64_t rows, std::int64_t size) {
   std::shared_ptr<const TensorSource> source = finder_(name, {rows, size});
   const DType type = is_float(types_.storage) ? types_.storage : source->dtype();
+  matrices_.push_back({name, type});
   return {declare(name, type, {rows, size}, {std::move(source)}), {}};
 }
 

@@ -52,6 +52,12 @@ struct Matrix {
   hlo::Value take_rows(hlo::Value ids) const;
 };
 
+// What became of a matrix of the checkpoint: the type it is kept in, kS8 and kS4 with scales.
+struct DeclaredMatrix {
+  std::string name;
+  DType type = DType::kF32;
+};
+
 class Scope;
 
 class Weights {
@@ -80,6 +86,7 @@ class Weights {
 
   // What was declared, in order; this object is empty afterwards.
   std::vector<WeightBinding> take() { return std::move(bindings_); }
+  std::vector<DeclaredMatrix> take_matrices() { return std::move(matrices_); }
 
  private:
   using Sources = std::vector<std::shared_ptr<const TensorSource>>;
@@ -92,6 +99,7 @@ class Weights {
   const int tp_;
   const MatrixTypes types_;
   std::vector<WeightBinding> bindings_;
+  std::vector<DeclaredMatrix> matrices_;
 };
 
 // A prefix of weight names: Scope("decoder.layers.3").at("fc1") declares "decoder.layers.3.fc1.weight". Copyable.

@@ -24,7 +24,9 @@ std::string Plan::text() const {
 }
 
 std::int64_t cache_bytes_per_token(const models::Config& config, DType kv) {
-  return 2 * config.layers * config.kv_heads * config.head_dim * static_cast<std::int64_t>(dtype_size(kv));
+  const std::int64_t scale = kv == DType::kS8 ? 4 : 0;  // f32, of a head's part of a row
+  const std::int64_t row = config.head_dim * static_cast<std::int64_t>(dtype_size(kv)) + scale;
+  return 2 * config.layers * config.kv_heads * row;
 }
 
 std::int64_t blocks_that_fit(const Plan& plan, std::int64_t bytes_per_block, std::int64_t wanted,

@@ -107,7 +107,10 @@ struct Describe {
     return fmt::format("embedding {} [{},{}] {}", kernel(step.operands[0].dtype), p.rows, p.cols, result());
   }
   std::string operator()(const KvWriteParams& p) const {
-    return fmt::format("kv_write {} {} heads {} head_dim {} rows {}", p.transposed ? "key" : "value",
+    return fmt::format("kv_write {} {} heads {} head_dim {} rows {}",
+                       p.scales       ? "scale"
+                       : p.transposed ? "key"
+                                      : "value",
                        kernel(step.results[0].dtype), p.kv_heads, p.head_dim, array_text(step.operands[0]));
   }
   std::string operator()(const AttentionParams& p) const {

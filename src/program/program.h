@@ -129,12 +129,12 @@ struct LayerNormParams {
 struct EmbeddingParams {
   std::int64_t rows = 0, cols = 0;
 };
-// operands {rows, slots}; result: the cache
+// operands {rows, slots}; result: the cache, or the scales of a cache in s8
 struct KvWriteParams {
   std::int64_t kv_heads = 0, head_dim = 0, block_size = 0, blocks = 0;
-  bool transposed = false;
+  bool transposed = false, scales = false;
 };
-// operands {q, k_cache, v_cache, block_table, sequence, position}
+// operands {q, k_cache, v_cache, block_table, sequence, position}, then {k_scale, v_scale} of caches in s8
 struct AttentionParams {
   std::int64_t heads = 0, kv_heads = 0, head_dim = 0, block_size = 0, max_blocks = 0, blocks = 0, sequences = 0;
   float scale = 1;

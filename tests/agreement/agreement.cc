@@ -24,6 +24,7 @@ int main(int argc, char** argv) {
     };
     print("f16, cache f16", {.storage = DType::kF16, .kv = DType::kF16});
     print("bf16, cache bf16", {.storage = DType::kBF16, .kv = DType::kBF16});
+    print("cache s8", {.kv = DType::kS8});
     print("s8", {.storage = DType::kS8});
     print("s4 in 32, head s8", {.storage = DType::kS4, .group = 32});
     print("s4 in 64, head s8", {.storage = DType::kS4, .group = 64});

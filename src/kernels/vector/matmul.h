@@ -1,10 +1,10 @@
 // Matmul with packed weights, for a vector type V. One order of arithmetic for every shape: an output element is one
 // chain of fused multiply-adds over k, whatever walks around it.
 //
-// Whole numbers are widened on the way like 16-bit floats: s8 as it is, the output's scale multiplying the finished sum;
-// s4 times its group's scale (exactly: 4 and 8 significant bits), so that the chain knows nothing of groups. A table
-// with int8 dot products would pack four steps of k side by side and quantize x by rows; nothing outside a table knows
-// its panels, so that is its own affair.
+// Whole numbers are widened on the way like 16-bit floats: s8 as it is, the output's scale multiplying the finished
+// sum; s4 times its group's scale (exactly: 4 and 8 significant bits), so that the chain knows nothing of groups. A
+// table with int8 dot products would pack four steps of k side by side and quantize x by rows; nothing outside a table
+// knows its panels, so that is its own affair.
 //
 // Three walks, by the number of rows:
 //   - up to a tile (kTile rows): the panels stream by once, straight from memory into the accumulators, several panels

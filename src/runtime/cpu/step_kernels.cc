@@ -100,7 +100,8 @@ void run_step(const program::KvWriteParams& params, const StepContext& context) 
     args.block_size = params.block_size;
     args.row_stride = cols;
     args.transposed = params.transposed;
-    context.team.table->kv_write[storage_index(step.results[0].dtype)](args);
+    const kernels::Table& table = *context.team.table;
+    (params.scales ? table.kv_scale : table.kv_write[storage_index(step.results[0].dtype)])(args);
   });
 }
 
@@ -120,6 +121,10 @@ void run_step(const program::AttentionParams& params, const StepContext& context
     args.out = frame.as<float>(step.results[0]);
     args.k_cache = frame.at(step.operands[1]);
     args.v_cache = frame.at(step.operands[2]);
+    if (step.operands.size() == 8) {
+      args.k_scale = frame.as<const float>(step.operands[6]);
+      args.v_scale = frame.as<const float>(step.operands[7]);
+    }
     args.block_table = frame.as<const std::int32_t>(step.operands[3]);
     args.sequence = frame.as<const std::int32_t>(step.operands[4]);
     args.position = frame.as<const std::int32_t>(step.operands[5]);
