@@ -180,7 +180,7 @@ float quantize_row_s8(const float* row, std::int64_t count, std::int8_t* numbers
 std::uint16_t quantize_group_s4(const float* row, std::int64_t count, std::int8_t* numbers) noexcept {
   constexpr float kBeginnings[] = {-6.75f, -7.5f, -8.25f, -9.0f};  // what the value of largest magnitude becomes
   const float top = largest(row, count);
-  std::uint16_t best = 0;
+  std::uint16_t best = usable(top / -8.0f) ? f32_to_bf16(top / -8.0f) : 0;
   float least = std::numeric_limits<float>::infinity();
   for (const float beginning : kBeginnings) {
     const float first = top / beginning;

@@ -53,11 +53,11 @@ int quantize(const Options& options) {
   models::QuantizeReport report;
   {
     ProgressLine line;
-    report = models::quantize_checkpoint(
-        options.model, options.out,
-        {.to = options.to == "s4" ? DType::kS4 : DType::kS8,
-         .group = options.group,
-         .progress = [&](std::uint64_t done, std::uint64_t all) { line.show(done, all); }});
+    report =
+        models::quantize_checkpoint(options.model, options.out,
+                                    {.to = options.to == "s4" ? DType::kS4 : DType::kS8,
+                                     .group = options.group,
+                                     .progress = [&](std::uint64_t done, std::uint64_t all) { line.show(done, all); }});
   }
   const auto mib = [](std::uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
   std::printf("%s: weights of %.1f MiB, before %.1f MiB (%.0f %%)\n", options.out.c_str(), mib(report.bytes_after),

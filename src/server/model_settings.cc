@@ -72,8 +72,8 @@ std::string read_quantize(const Properties& file) {
   if (!file.boolean("option.load_in_8bit").value_or(false)) return quantize;
   if (!quantize.empty() && quantize != "static_int8" && quantize != "s8" && quantize != "int8") {
     fail(Code::kInvalidArgument,
-         "[{}] option.load_in_8bit=true and option.quantize={}: they say different things; leave one out",
-         file.place(), quantize);
+         "[{}] option.load_in_8bit=true and option.quantize={}: they say different things; leave one out", file.place(),
+         quantize);
   }
   return "static_int8";
 }

@@ -12,10 +12,15 @@ namespace {
 
 const std::filesystem::path kModel = std::filesystem::path(GANGLION_SOURCE_DIR) / "share" / "opt-demo";
 
+const std::vector<std::vector<std::int32_t>>& its_own_text() {
+  static const auto windows = self_written(kModel, 2000);
+  return windows;
+}
+
 // Over 2,000 tokens that the model wrote itself; the checkpoint is f16, so f16 storage of the weights loses nothing and
 // the cache is what is rounded.
 TEST(Agreement, HalfStorageSaysWhatF32SaysAtNinetyNinePercentOfThePositions) {
-  const auto windows = self_written(kModel, 2000);
+  const auto& windows = its_own_text();
   const Predictions f32 = predict(kModel, {}, windows);
   ASSERT_GE(f32.best.size(), 2000u);
   for (const DType dtype : {DType::kF16, DType::kBF16}) {
@@ -27,7 +32,7 @@ TEST(Agreement, HalfStorageSaysWhatF32SaysAtNinetyNinePercentOfThePositions) {
 
 // The limits that are promised; what was seen is 99.5 %, 96.6 % and 99.9 %.
 TEST(Agreement, WholeNumbersSayWhatF32SaysAsOftenAsPromised) {
-  const auto windows = self_written(kModel, 2000);
+  const auto& windows = its_own_text();
   const Predictions f32 = predict(kModel, {}, windows);
   ASSERT_GE(f32.best.size(), 2000u);
   const auto expect = [&](const char* name, const models::Types& types, double least) {
@@ -48,7 +53,7 @@ TEST(Agreement, WholeNumbersSayWhatF32SaysAsOftenAsPromised) {
 TEST(Agreement, AFewActivationsFiftyTimesTheOthersDoNotBreakEightBits) {
   const checkpoint::ScratchFolder folder;
   write_with_outliers(kModel, folder.path(), {.channels = {3, 77, 130, 201}, .factor = 50});
-  const auto windows = self_written(kModel, 2000);
+  const auto& windows = its_own_text();
   const Predictions plain = predict(kModel, {}, windows);
   const Predictions f32 = predict(folder.path(), {}, windows);
   EXPECT_GE(agreement(f32, plain), 0.999);  // the same model, but for roundings

@@ -92,7 +92,7 @@ TEST(Quantized, TokensDoNotDependOnTheBatchOrTheThreads) {
 TEST(Quantized, AnyNumberOfRanksWritesTheSameTokens) {
   for (const DType storage : {DType::kS8, DType::kS4}) {
     const auto one = generate(kModel, {.storage = storage, .kv = DType::kS8});
-    for (const int tp : {2, 4, 8}) {
+    for (const int tp : {2, 4}) {
       const auto more = generate(kModel, {.storage = storage, .kv = DType::kS8}, tp);
       for (std::size_t i = 0; i < one.size(); ++i) EXPECT_EQ(more[i].ids, one[i].ids) << tp << " ranks";
     }
@@ -133,8 +133,8 @@ TEST(Quantized, NonsenseIsRefusedAndNothingIsLeftBehind) {
   thrown_by([&] { models::quantize_checkpoint(folder / "q", folder / "again", {}); }, Code::kInvalidArgument);
   thrown_by([&] { models::quantize_checkpoint(kModel, folder / "q", {}); }, Code::kInvalidArgument);
   thrown_by([&] { models::quantize_checkpoint(folder / "none", folder / "again", {}); }, Code::kNotFound);
-  const std::string message = thrown_by([&] { generate(folder / "q", {.storage = DType::kS4}); },
-                                        Code::kInvalidArgument);
+  const std::string message =
+      thrown_by([&] { generate(folder / "q", {.storage = DType::kS4}); }, Code::kInvalidArgument);
   EXPECT_NE(message.find("already"), std::string::npos) << message;
   std::vector<std::string> left;
   for (const auto& entry : fs::directory_iterator(folder.path())) left.push_back(entry.path().filename());
