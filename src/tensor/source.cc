@@ -58,6 +58,7 @@ class InMemory final : public TensorSource {
   const Dims& dims() const override { return tensor_.dims(); }
   void read_rows(std::int64_t begin, std::int64_t end, std::byte* out) const override {
     const std::int64_t row = row_bytes(dtype(), dims());
+    if (begin == end || row == 0) return;  // an empty tensor has no data
     std::memcpy(out, tensor_.data() + begin * row, static_cast<std::size_t>((end - begin) * row));
   }
 

@@ -1,12 +1,19 @@
 #!/usr/bin/env python3
 """The program as a user calls it: every verb, its JSON, its exit codes. usage: cli_test.py PROGRAM SOURCE_DIR"""
+import contextlib
 import json
 import os
 import pathlib
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import unittest
+import urllib.error
+import urllib.request
 
 PROGRAM, SOURCE = sys.argv[1], pathlib.Path(sys.argv[2])
 MODEL = SOURCE / "share" / "opt-demo"
@@ -113,6 +120,119 @@ class Serve(unittest.TestCase):
                 done = ganglion("serve", *arguments, **memory)
                 self.assertEqual(done.returncode, code, f"{arguments}: {done.stderr}")
                 self.assertIn(words, done.stderr)
+
+
+@contextlib.contextmanager
+def serving(store, *arguments, **environment):
+    """The server on a free port; gives its address. It must be listening within a minute and end with 0 on SIGTERM."""
+    command = [PROGRAM, "serve", "-s", store, "--address", "http://127.0.0.1:0", *arguments]
+    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
+    log = []
+    try:
+        for line in process.stderr:
+            log.append(line)
+            found = re.search(r"serving on (http://\S+)", line)
+            if found:
+                break
+        else:
+            raise AssertionError("the server ended:\n" + "".join(log))
+        reader = threading.Thread(target=lambda: log.extend(process.stderr))
+        reader.start()
+        yield found.group(1), log
+    finally:
+        process.terminate()
+        code = process.wait(60)
+    reader.join()
+    process.stderr.close()
+    assert code == 0, f"{code}: {''.join(log)}"
+
+
+def post(url, body, **headers):
+    """(status, parsed body) of a POST."""
+    request = urllib.request.Request(url, data=json.dumps(body).encode(), headers={"Content-Type": "application/json", **headers})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())
+
+
+class BadModelFolders(unittest.TestCase):
+    """One store with a good model and a bad one: the bad one is named with its reason, the good one goes on."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.store = pathlib.Path(folder.name) / "store"
+        self.store.mkdir()
+        for name in ("good", "bad"):
+            shutil.copytree(MODEL, self.store / name)
+        self.bad = self.store / "bad"
+        self.config = self.store.parent / "config.properties"
+        self.config.write_text("wait_model_loading=false\n")
+
+    def expect(self, *words):
+        # With wait_model_loading the start ends, with the reason.
+        done = ganglion("serve", "-s", self.store, "--address", "http://127.0.0.1:0")
+        self.assertNotEqual(done.returncode, 0)
+        for word in words:
+            self.assertIn(word, done.stderr)
+        # Without, the server runs: the bad model answers 503, the good one answers.
+        with serving(self.store, "-f", self.config) as (address, log):
+            status, body = None, None
+            deadline = time.monotonic() + 60
+            while status != 200 and time.monotonic() < deadline:  # while it loads it is 503
+                status, body = post(address + "/predictions/good", {"inputs": "To be", "parameters": {"max_new_tokens": 2}})
+            self.assertEqual(status, 200, body)
+            status, body = post(address + "/predictions/bad", {"inputs": "To be"})
+            self.assertEqual(status, 503, body)
+            self.assertIn("bad", body["message"])
+        text = "".join(log)
+        for word in words:
+            self.assertIn(word, text)
+
+    def test_without_config_json(self):
+        (self.bad / "config.json").unlink()
+        (self.bad / "serving.properties").write_text("engine=Python\noption.dtype=fp16\n")
+        self.expect("bad/config.json")
+
+    def test_with_neither_config_json_nor_serving_properties_it_is_passed_over(self):
+        (self.bad / "config.json").unlink()
+        with serving(self.store) as (address, log):
+            self.assertEqual(post(address + "/predictions/good", {"inputs": "To be", "seq_length": 8})[0], 200)
+            self.assertEqual(post(address + "/predictions/bad", {"inputs": "To be"})[0], 404)
+        self.assertIn("bad is passed over: it holds neither serving.properties nor config.json", "".join(log))
+
+    def test_with_a_truncated_weight_file(self):
+        os.truncate(self.bad / "model.safetensors", 5_000_000)
+        self.expect("bad/model.safetensors", "data_offsets", "holds")
+
+    def test_with_a_weight_file_whose_header_lies_about_its_shapes(self):
+        file = self.bad / "model.safetensors"
+        data = file.read_bytes()
+        self.assertIn(b'"shape":[2048,256]', data.replace(b" ", b""))
+        self.assertEqual(data.count(b"[2048,256]"), 1)
+        file.write_bytes(data.replace(b"[2048,256]", b"[9048,256]"))
+        self.expect("bad/model.safetensors", "9048")
+
+    def test_with_a_missing_weight_file(self):
+        (self.bad / "model.safetensors").unlink()
+        self.expect("/bad", "model.safetensors")
+
+    def test_with_a_missing_shard(self):
+        (self.bad / "model.safetensors").rename(self.bad / "model-00001-of-00002.safetensors")
+        index = {"weight_map": {"model.decoder.embed_tokens.weight": "model-00001-of-00002.safetensors", "x": "model-00002-of-00002.safetensors"}}
+        (self.bad / "model.safetensors.index.json").write_text(json.dumps(index))
+        self.expect("model-00002-of-00002.safetensors")
+
+    def test_with_heads_that_the_tensor_parallel_degree_does_not_divide(self):
+        (self.bad / "serving.properties").write_text("engine=Python\noption.tensor_parallel_degree=3\n")
+        self.expect("tensor_parallel_degree=3", "8 heads", "use 1, 2, 4, 8")
+
+    def test_with_a_dtype_that_is_none(self):
+        (self.bad / "serving.properties").write_text("engine=Python\noption.dtype=fp12\n")
+        self.expect("serving.properties", "fp12")
 
 
 class Hlo(unittest.TestCase):

@@ -64,7 +64,7 @@ void run_step(const program::ReduceParams& params, const StepContext& context) {
     for (std::int64_t i = begin; i < end; ++i, outside.next()) {
       std::byte* result = to + i * size;
       std::memcpy(result, init, static_cast<std::size_t>(size));
-      inside.seek(0);
+      if (inner > 0) inside.seek(0);
       if (params.combine == program::Combine::kProgram) {
         Callee callee(*context.step.called[0], frame, context.team);
         for (std::int64_t n = 0; n < inner; ++n, inside.next()) {
