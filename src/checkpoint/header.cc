@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "checkpoint/quoted.h"
 
 namespace ganglion::checkpoint {
 namespace {
@@ -26,14 +27,6 @@ constexpr std::array<Name, 9> kNames = {{{"BOOL", DType::kPred},
                                          {"F16", DType::kF16},
                                          {"BF16", DType::kBF16},
                                          {"F32", DType::kF32}}};
-
-// Names come from the file and may be of any length: messages quote their beginning.
-std::string in_quotes(std::string_view name) {
-  std::size_t shown = 100;
-  if (name.size() <= shown) return fmt::format("\"{}\"", name);
-  while (shown > 0 && (name[shown] & 0xc0) == 0x80) --shown;  // not in the middle of a character
-  return fmt::format("\"{}...\"", name.substr(0, shown));
-}
 
 // Receives the header token by token. A state for each place of the one form that is allowed; anything else throws, so
 // the depth is bounded by the form, and a name that comes twice is seen (a JSON object would keep the last).

@@ -1,45 +1,12 @@
 #include "checkpoint/safetensors.h"
 
-#include <algorithm>
 #include <array>
 #include <utility>
 
 #include "base/error.h"
+#include "checkpoint/file_source.h"
 
 namespace ganglion::checkpoint {
-namespace {
-
-class FileSource final : public TensorSource {
- public:
-  FileSource(std::shared_ptr<const File> file, std::string name, TensorEntry tensor)
-      : file_(std::move(file)), name_(std::move(name)), tensor_(std::move(tensor)) {
-    rows_ = tensor_.dims.empty() ? 1 : tensor_.dims[0];
-    row_bytes_ = rows_ == 0 ? 0 : tensor_.bytes / static_cast<std::uint64_t>(rows_);
-  }
-  DType dtype() const override { return tensor_.dtype; }
-  const Dims& dims() const override { return tensor_.dims; }
-
-  void read_rows(std::int64_t begin, std::int64_t end, std::byte* out) const override {
-    GANGLION_CHECK(0 <= begin && begin <= end && end <= rows_);
-    const std::size_t bytes = static_cast<std::size_t>(end - begin) * row_bytes_;
-    file_->read(tensor_.offset + static_cast<std::uint64_t>(begin) * row_bytes_, out, bytes);
-    if (tensor_.dtype == DType::kPred &&
-        std::any_of(out, out + bytes, [](std::byte value) { return value > std::byte{1}; })) {
-      fail(Code::kDataCorrupt, "[safetensors] {}: \"{}\" is of type BOOL but holds a byte other than 0 and 1",
-           file_->path().string(), name_);
-    }
-  }
-
- private:
-  std::shared_ptr<const File> file_;
-  std::string name_;
-  TensorEntry tensor_;
-  std::int64_t rows_ = 0;
-  std::uint64_t row_bytes_ = 0;
-};
-
-}  // namespace
-
 SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {
   auto file = std::make_shared<const File>(File::open(path));
   if (file->size() < kHeaderStart) {
@@ -67,7 +34,11 @@ std::vector<std::string> SafetensorsFile::names() const {
 std::shared_ptr<const TensorSource> SafetensorsFile::source(std::string_view name) const {
   const TensorEntry* tensor = find(name);
   if (tensor == nullptr) fail(Code::kNotFound, "[safetensors] {}: no tensor \"{}\"", path().string(), name);
-  return std::make_shared<FileSource>(file_, std::string(name), *tensor);
+  return file_source(file_, std::string(name),
+                     {.stored = stored_as(tensor->dtype),
+                      .dims = tensor->dims,
+                      .strides = dense_strides(tensor->dims),
+                      .offset = tensor->offset});
 }
 
 }  // namespace ganglion::checkpoint

@@ -1,67 +1,69 @@
 #include "checkpoint/store.h"
 
-#include <algorithm>
 #include <array>
+#include <map>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <system_error>
 #include <utility>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "checkpoint/quoted.h"
+#include "checkpoint/safetensors.h"
+#include "checkpoint/split_folder.h"
+#include "checkpoint/within_folder.h"
 
 namespace ganglion::checkpoint {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kSingle = "model.safetensors";
-constexpr const char* kIndex = "model.safetensors.index.json";
+// A form of a checkpoint: all in one file, or in shards that an index names.
+struct Form {
+  const char* single;
+  const char* index;
+  Sources (*open)(const fs::path&);
+  bool strict;  // every weight of a shard must be in the index; else, as in Python, the index is not all there is
+};
+
+Sources open_safetensors(const fs::path& path) {
+  const SafetensorsFile file = SafetensorsFile::open(path);
+  Sources out;
+  for (const std::string& name : file.names()) out.emplace(name, file.source(name));
+  return out;
+}
+
+constexpr Form kSafetensors = {"model.safetensors", "model.safetensors.index.json", open_safetensors, true};
+constexpr Form kTorch = {"pytorch_model.bin", "pytorch_model.bin.index.json", open_torch, false};
 constexpr std::size_t kMostShards = 4096;  // each keeps a descriptor open
 
-bool is_within(const fs::path& path, const fs::path& folder) {
-  const auto [in_folder, in_path] = std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
-  return in_folder == folder.end();
-}
-
-// The file of that name in the folder, with links followed; nullopt when there is none.
-std::optional<fs::path> file_within(const fs::path& folder, const std::string& name) {
-  const bool plain = !name.empty() && name[0] != '/' &&
-                     std::none_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; });
-  const fs::path relative = plain ? name : "";
-  if (!plain || std::find(relative.begin(), relative.end(), "..") != relative.end()) {
-    fail(Code::kInvalidArgument, "[checkpoint] {}: the shard {} lies outside the folder; name files within it",
-         (folder / kIndex).string(), nlohmann::json(name).dump());
-  }
-  std::error_code error;
-  const fs::path root = fs::canonical(folder, error);
-  const fs::path target = fs::canonical(folder / relative, error);
-  if (error) return std::nullopt;
-  // The Hugging Face cache keeps a model's files in blobs/ and gives them their names by links in snapshots/COMMIT/.
-  const bool snapshot = root.parent_path().filename() == "snapshots";
-  const fs::path blobs = snapshot ? root.parent_path().parent_path() / "blobs" : root;
-  if (!is_within(target, root) && !is_within(target, blobs)) {
-    fail(Code::kInvalidArgument,
-         "[checkpoint] {} is a link to {}, outside the model's folder; copy the file into the folder",
-         (folder / relative).string(), target.string());
-  }
-  return target;
-}
-
-// What else a folder without safetensors may hold, to say what to do about it.
+// What else a folder may hold, to say what to do about it.
 [[noreturn]] void fail_without_weights(const fs::path& folder) {
-  constexpr std::array<const char*, 5> kOthers = {"pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5",
-                                                  "flax_model.msgpack", "model.ckpt.index"};
-  for (const char* other : kOthers) {
-    std::error_code error;
-    if (fs::exists(folder / other, error)) {
+  constexpr std::array<std::pair<const char*, const char*>, 4> kOthers = {
+      {{"consolidated.", "Meta's own form of Llama: convert it with transformers' convert_llama_weights_to_hf.py"},
+       {"tf_model.h5", "TensorFlow's"},
+       {"flax_model.msgpack", "Flax's"},
+       {"model.ckpt.index", "TensorFlow's"}}};
+  std::error_code error;
+  if (fs::exists(folder / kSplitUnfinished, error)) {
+    fail(Code::kNotFound, "[checkpoint] {} holds no weights but {}, of a split that was cut short: split again",
+         folder.string(), kSplitUnfinished);
+  }
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    for (const auto& [other, whose] : kOthers) {
+      if (!name.starts_with(other)) continue;
+      if (name.starts_with("consolidated.")) {
+        fail(Code::kUnsupported, "[checkpoint] {} is of a form that is not read, {}", entry.path().string(), whose);
+      }
       fail(Code::kUnsupported,
-           "[checkpoint] {} is not a format that is read: convert it to safetensors, in Python with "
-           "AutoModelForCausalLM.from_pretrained(\"{}\").save_pretrained(\"{}\", safe_serialization=True)",
-           (folder / other).string(), folder.string(), folder.string());
+           "[checkpoint] {} is of a form that is not read, {}: convert it, in Python with "
+           "AutoModelForCausalLM.from_pretrained(\"{}\", from_tf=True or from_flax=True).save_pretrained(\"{}\")",
+           entry.path().string(), whose, folder.string(), folder.string());
     }
   }
-  fail(Code::kNotFound, "[checkpoint] {} holds neither {} nor {}", folder.string(), kSingle, kIndex);
+  fail(Code::kNotFound, "[checkpoint] {} holds no weights: {}, {} or their {} or {} wanted", folder.string(),
+       kSafetensors.single, kTorch.single, kSafetensors.index, kTorch.index);
 }
 
 // The index's weights and the shard of each, as the file says.
@@ -82,6 +84,62 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
   return out;
 }
 
+struct Opened {
+  Sources weights;
+  std::vector<fs::path> files;
+};
+
+Opened open_sharded(const fs::path& folder, const fs::path& index_path, const Form& form) {
+  const auto shard_of = read_index(index_path);
+  std::map<std::string, fs::path> shards;
+  for (const auto& [weight, shard] : shard_of) shards.emplace(shard, "");
+  if (shards.size() > kMostShards) {
+    fail(Code::kUnsupported, "[checkpoint] {} names {} files; at most {} are read", index_path.string(), shards.size(),
+         kMostShards);
+  }
+  // All are looked for before the first is opened, so that the message about a half-finished download comes at once.
+  for (auto& [shard, path] : shards) {
+    const auto found = file_within(folder, shard, form.index);
+    if (!found) {
+      fail(Code::kNotFound, "[checkpoint] {} names {}, which is not there; was the download cut short?",
+           index_path.string(), shard);
+    }
+    path = *found;
+  }
+  Opened out;
+  for (const auto& [shard, path] : shards) {
+    for (auto& [name, source] : form.open(path)) {
+      const auto known = shard_of.find(name);
+      const bool is_listed = known != shard_of.end();
+      if (is_listed ? known->second != shard : form.strict || out.weights.contains(name)) {
+        fail(Code::kDataCorrupt, "[checkpoint] {} holds {}, which {} {}", path.string(), in_quotes(name),
+             index_path.string(), is_listed ? "gives another file for" : "does not list");
+      }
+      out.weights.emplace(name, std::move(source));
+    }
+    out.files.push_back(path);
+  }
+  for (const auto& [weight, shard] : shard_of) {
+    if (!out.weights.contains(weight)) {
+      fail(Code::kDataCorrupt, "[checkpoint] {} says that {} is in {}, but it is not", index_path.string(),
+           in_quotes(weight), shard);
+    }
+  }
+  return out;
+}
+
+// In the order of transformers-neuronx.
+Opened open_any(const fs::path& folder) {
+  for (const Form& form : {kSafetensors, kTorch}) {
+    if (const auto single = file_within(folder, form.single, "")) {
+      if (fs::is_directory(*single)) return {open_split(*single), {*single}};
+      return {form.open(*single), {*single}};
+    }
+    if (const auto index = file_within(folder, form.index, "")) return open_sharded(folder, *index, form);
+  }
+  fail_without_weights(folder);
+}
+
 }  // namespace
 
 Store Store::open(const fs::path& folder) {
@@ -90,88 +148,36 @@ Store Store::open(const fs::path& folder) {
     fail(Code::kNotFound, "[checkpoint] {} is not a folder; give the folder of a model", folder.string());
   }
   Store store(folder);
-  if (const auto single = file_within(folder, kSingle)) {
-    store.open_single(*single);
-  } else if (const auto index = file_within(folder, kIndex)) {
-    store.open_sharded(*index);
-  } else {
-    fail_without_weights(folder);
-  }
-  for (const auto& file : store.files_) {
-    for (const auto& [name, tensor] : file.header().tensors) store.bytes_ += tensor.bytes;
+  Opened opened = open_any(folder);
+  store.weights_ = std::move(opened.weights);
+  store.files_ = std::move(opened.files);
+  if (store.weights_.empty()) fail(Code::kDataCorrupt, "[checkpoint] {} holds no weight", store.files_[0].string());
+  for (const auto& [name, source] : store.weights_) {
+    const auto bytes = static_cast<std::uint64_t>(element_count(source->dims())) * dtype_size(source->dtype());
+    if (__builtin_add_overflow(store.bytes_, bytes, &store.bytes_)) {
+      fail(Code::kDataCorrupt, "[checkpoint] {}: its weights have 2^64 bytes", folder.string());
+    }
   }
   return store;
 }
 
-void Store::open_single(const fs::path& path) {
-  files_.push_back(SafetensorsFile::open(path));
-  for (const std::string& name : files_[0].names()) file_of_.emplace(name, 0);
-  if (file_of_.empty()) fail(Code::kDataCorrupt, "[checkpoint] {} holds no weight", path.string());
-}
-
-void Store::open_sharded(const fs::path& index_path) {
-  const auto shard_of = read_index(index_path);
-  std::map<std::string, std::size_t> shards;  // name to index in files_
-  for (const auto& [weight, shard] : shard_of) shards.emplace(shard, 0);
-  if (shards.size() > kMostShards) {
-    fail(Code::kUnsupported, "[checkpoint] {} names {} files; at most {} are read", index_path.string(), shards.size(),
-         kMostShards);
-  }
-  // All are looked for before the first is opened, so that the message about a half-finished download comes at once.
-  std::vector<fs::path> paths;
-  for (auto& [shard, i] : shards) {
-    const auto path = file_within(folder_, shard);
-    if (!path) {
-      fail(Code::kNotFound, "[checkpoint] {} names {}, which is not there; was the download cut short?",
-           index_path.string(), shard);
-    }
-    i = paths.size();
-    paths.push_back(*path);
-  }
-  for (const fs::path& path : paths) files_.push_back(SafetensorsFile::open(path));
-
-  for (const auto& [weight, shard] : shard_of) {
-    const std::size_t i = shards.at(shard);
-    if (files_[i].find(weight) == nullptr) {
-      fail(Code::kDataCorrupt, "[checkpoint] {} says that \"{}\" is in {}, but it is not", index_path.string(), weight,
-           shard);
-    }
-    file_of_.emplace(weight, i);
-  }
-  for (const auto& [shard, i] : shards) {
-    for (const std::string& name : files_[i].names()) {
-      const auto known = shard_of.find(name);
-      if (known == shard_of.end() || known->second != shard) {
-        fail(Code::kDataCorrupt, "[checkpoint] {} holds \"{}\", which {} {}", (folder_ / shard).string(), name,
-             index_path.string(), known == shard_of.end() ? "does not list" : "gives another file for");
-      }
-    }
-  }
-}
-
-const TensorEntry* Store::find(std::string_view name) const {
-  const auto found = file_of_.find(name);
-  return found == file_of_.end() ? nullptr : files_[found->second].find(name);
+const TensorSource* Store::find(std::string_view name) const {
+  const auto found = weights_.find(name);
+  return found == weights_.end() ? nullptr : found->second.get();
 }
 
 std::shared_ptr<const TensorSource> Store::source(std::string_view name) const {
-  const auto found = file_of_.find(name);
-  if (found == file_of_.end()) {
+  const auto found = weights_.find(name);
+  if (found == weights_.end()) {
     fail(Code::kNotFound, "[checkpoint] {} has no weight \"{}\" among its {}; the first is \"{}\"", folder_.string(),
-         name, file_of_.size(), file_of_.begin()->first);
+         name, weights_.size(), weights_.begin()->first);
   }
-  return files_[found->second].source(name);
+  return found->second;
 }
 
 std::vector<std::string> Store::names() const {
   std::vector<std::string> out;
-  for (const auto& [name, file] : file_of_) out.push_back(name);
-  return out;
-}
-
-std::vector<fs::path> Store::files() const {
-  std::vector<fs::path> out;
-  for (const auto& file : files_) out.push_back(file.path());
+  for (const auto& [name, source] : weights_) out.push_back(name);
   return out;
 }
 

@@ -1,23 +1,20 @@
 #include "checkpoint/write.h"
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <span>
 #include <system_error>
 
 #include "base/error.h"
 #include "checkpoint/header.h"
+#include "checkpoint/pieces.h"
 
 namespace ganglion::checkpoint {
 namespace {
-
-std::uint64_t source_bytes(const TensorSource& source) {
-  return static_cast<std::uint64_t>(element_count(source.dims())) * dtype_size(source.dtype());
-}
 
 std::string header_text(const std::vector<NamedTensor>& tensors, const std::map<std::string, std::string>& metadata,
                         const std::string& place) {
@@ -50,18 +47,9 @@ std::string header_text(const std::vector<NamedTensor>& tensors, const std::map<
 }
 
 void write_tensor(std::ofstream& out, const TensorSource& source) {
-  constexpr std::uint64_t kChunk = 4 << 20;
-  const std::int64_t rows = source.dims().empty() ? 1 : source.dims()[0];
-  if (source_bytes(source) == 0) return;
-  const std::uint64_t row_bytes = source_bytes(source) / static_cast<std::uint64_t>(rows);
-  const auto step = static_cast<std::int64_t>(std::max<std::uint64_t>(1, kChunk / row_bytes));
-  std::vector<std::byte> chunk(static_cast<std::size_t>(std::min(step, rows)) * row_bytes);
-  for (std::int64_t row = 0; row < rows; row += step) {
-    const std::int64_t count = std::min(step, rows - row);
-    source.read_rows(row, row + count, chunk.data());
-    out.write(reinterpret_cast<const char*>(chunk.data()),
-              static_cast<std::streamsize>(static_cast<std::uint64_t>(count) * row_bytes));
-  }
+  for_each_piece(source, [&](std::span<const std::byte> piece) {
+    out.write(reinterpret_cast<const char*>(piece.data()), static_cast<std::streamsize>(piece.size()));
+  });
 }
 
 // Deletes the unfinished file unless it was put in its place.

@@ -16,10 +16,11 @@
 #include "checkpoint/store.h"
 #include "cli/bench.h"
 #include "cli/model_options.h"
+#include "cli/model_source.h"
 #include "engine/engine.h"
 #include "kernels/table.h"
+#include "models/matmul_work.h"
 #include "models/registry.h"
-#include "planner/plan.h"
 
 namespace ganglion::cli {
 namespace {
@@ -30,7 +31,7 @@ enum class What { kDecode, kPrefill };
 
 struct Options {
   std::string shape;
-  std::string model;
+  ModelSource model;
   std::int64_t batch = 1;
   std::int64_t prompt = 0;
   std::int64_t steps = 0;
@@ -75,18 +76,6 @@ std::vector<std::vector<Clock::time_point>> run_requests(engine::Engine& engine,
   return times;
 }
 
-// Weights of one step's matmuls, in numbers; the head is counted apart, it runs only for rows whose logits are wanted.
-struct Work {
-  std::int64_t layers = 0;  // all layers' weights
-  std::int64_t head = 0;
-};
-Work work_of(const models::Config& config) {
-  const std::int64_t query = config.heads * config.head_dim;
-  const std::int64_t cached = config.kv_heads * config.head_dim;
-  return {config.layers * (2 * config.hidden * query + 2 * config.hidden * cached + 2 * config.hidden * config.ffn),
-          config.vocab * (config.embed_dim > 0 ? config.embed_dim : config.hidden)};
-}
-
 struct Figures {
   Spread tokens_per_second;
   double bytes_per_token = 0;  // weights and cache read in a step, over its tokens
@@ -102,6 +91,12 @@ double head_bytes(const models::Types& types) {
   return types.storage == DType::kS4 ? 1.0 : static_cast<double>(dtype_size(types.storage));
 }
 
+// Bytes of K and V of one position, all layers together, scales of s8 included.
+double cache_bytes(const models::Config& config, DType kv) {
+  const double row = static_cast<double>(config.head_dim) * static_cast<double>(dtype_size(kv));
+  return 2.0 * static_cast<double>(config.layers * config.kv_heads) * (row + (kv == DType::kS8 ? 4 : 0));
+}
+
 Figures decode(engine::Engine& engine, const models::Config& config, const Options& options,
                const engine::EngineOptions& engine_options) {
   const auto times = run_requests(engine, options.batch, options.prompt, config.vocab, options.steps + 2);
@@ -114,7 +109,7 @@ Figures decode(engine::Engine& engine, const models::Config& config, const Optio
     rates.push_back(static_cast<double>(options.batch) / seconds_between(times[0][i - 1], times[0][i]));
   }
   GANGLION_CHECK(!rates.empty());
-  const Work work = work_of(config);
+  const models::MatmulWork work = models::matmul_work(config);
   const double context = static_cast<double>(options.prompt) + static_cast<double>(options.steps) / 2;
   const models::Types& types = engine_options.types;
   Figures out;
@@ -122,7 +117,7 @@ Figures decode(engine::Engine& engine, const models::Config& config, const Optio
   out.bytes_per_token =
       (static_cast<double>(work.layers) * layer_bytes(types) + static_cast<double>(work.head) * head_bytes(types)) /
           static_cast<double>(options.batch) +
-      context * static_cast<double>(planner::cache_bytes_per_token(config, types.kv));
+      context * cache_bytes(config, types.kv);
   out.flops_per_token = 2.0 * static_cast<double>(work.layers + work.head) +
                         4.0 * static_cast<double>(config.layers * config.heads * config.head_dim) * context;
   return out;
@@ -138,7 +133,7 @@ Figures prefill(engine::Engine& engine, const models::Config& config, const Opti
     for (const auto& request : times) last = std::max(last, request[1]);
     rates.push_back(static_cast<double>(options.batch * options.prompt) / seconds_between(times[0][0], last));
   }
-  const Work work = work_of(config);
+  const models::MatmulWork work = models::matmul_work(config);
   const auto prompt = static_cast<double>(options.prompt);
   const double passes =
       std::ceil(static_cast<double>(options.batch) * prompt / static_cast<double>(engine_options.max_batch_tokens));
@@ -153,7 +148,7 @@ Figures prefill(engine::Engine& engine, const models::Config& config, const Opti
   return out;
 }
 
-int bench(What what, const Options& options) {
+int bench(What what, const Options& options, const Settings& settings) {
   ThreadPool pool(options.engine.threads);
   engine::EngineOptions engine_options = engine_options_of(options.engine, pool);
   const std::int64_t new_tokens = what == What::kDecode ? options.steps + 2 : 1;
@@ -164,9 +159,10 @@ int bench(What what, const Options& options) {
   std::unique_ptr<checkpoint::Store> store;
   models::Config config;
   models::WeightFinder weights;
-  if (!options.model.empty()) {
-    config = models::read_config(options.model);
-    store = std::make_unique<checkpoint::Store>(checkpoint::Store::open(options.model));
+  if (!options.model.text.empty()) {
+    const std::filesystem::path folder = bring_model(options.model, settings, "bench");
+    config = models::read_config(folder);
+    store = std::make_unique<checkpoint::Store>(checkpoint::Store::open(folder));
     weights = models::checkpoint_weights(*store, models::find_family(config.model_type).optional_prefixes);
   } else {
     config = models::published_shape(options.shape);
@@ -175,7 +171,7 @@ int bench(What what, const Options& options) {
   const auto begin = Clock::now();
   engine::Engine engine(config, weights, engine_options);
   std::fprintf(stderr, "%s ready in %.1f s; measuring\n",
-               options.model.empty() ? options.shape.c_str() : options.model.c_str(),
+               options.model.text.empty() ? options.shape.c_str() : options.model.text.c_str(),
                seconds_between(begin, Clock::now()));
   const Figures figures = what == What::kDecode ? decode(engine, config, options, engine_options)
                                                 : prefill(engine, config, options, engine_options);
@@ -189,7 +185,7 @@ int bench(What what, const Options& options) {
   if (options.json) {
     const nlohmann::json out = {
         {"benchmark", what == What::kDecode ? "decode" : "prefill"},
-        {"shape", options.model.empty() ? options.shape : options.model},
+        {"shape", options.model.text.empty() ? options.shape : options.model.text},
         {"dtype", options.engine.dtype},
         {"batch", options.batch},
         {"prompt", options.prompt},
@@ -211,9 +207,10 @@ int bench(What what, const Options& options) {
   std::printf("%s, %d threads, %s\n", cpu_name().c_str(), options.engine.threads, isa.c_str());
   std::printf("%-8s %-10s %-5s batch %-3lld prompt %-5lld %10.2f tokens/s (%.2f to %.2f)\n",
               what == What::kDecode ? "decode" : "prefill",
-              options.model.empty() ? options.shape.c_str() : options.model.c_str(), options.engine.dtype.c_str(),
-              static_cast<long long>(options.batch), static_cast<long long>(options.prompt), rate,
-              figures.tokens_per_second.min, figures.tokens_per_second.max);
+              options.model.text.empty() ? options.shape.c_str() : options.model.text.c_str(),
+              options.engine.dtype.c_str(), static_cast<long long>(options.batch),
+              static_cast<long long>(options.prompt), rate, figures.tokens_per_second.min,
+              figures.tokens_per_second.max);
   std::printf("bytes per token %.4g, %.1f %% of the read bandwidth (%.1f GB/s)\n", figures.bytes_per_token,
               100 * of_bandwidth, roofline.bandwidth / 1e9);
   std::printf("FLOPs per token %.4g, %.1f %% of the arithmetic peak (%.1f GFLOP/s, %s)\n", figures.flops_per_token,
@@ -228,7 +225,8 @@ Action add(What what, CLI::App& verb, const Settings& settings) {
   options->steps = what == What::kDecode ? 32 : 5;
   CLI::Option* shape = verb.add_option("--shape", options->shape, "a published shape, with seeded random weights")
                            ->capture_default_str();
-  verb.add_option("--model", options->model, "a checkpoint folder instead of a shape")->excludes(shape);
+  verb.add_option("--model", options->model.text, std::string("instead of a shape, ") + kModelHelp)->excludes(shape);
+  add_revision(verb, options->model);
   verb.add_option("--batch", options->batch, "requests at once")->capture_default_str()->check(CLI::Range(1, 4096));
   verb.add_option("--prompt", options->prompt, "prompt tokens of each")
       ->capture_default_str()
@@ -239,7 +237,7 @@ Action add(What what, CLI::App& verb, const Settings& settings) {
       ->check(CLI::Range(1, 1 << 20));
   verb.add_flag("--json", options->json, "print JSON");
   add_model_options(verb, settings, options->engine);
-  return [=] { return bench(what, *options); };
+  return [=, &settings] { return bench(what, *options, settings); };
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "checkpoint/store.h"
 #include "cli/arguments.h"
+#include "cli/model_source.h"
 #include "cli/verb.h"
 #include "engine/model.h"
 #include "hlo/proto_writer.h"
@@ -20,7 +21,7 @@ namespace ganglion::cli {
 namespace {
 
 struct Options {
-  std::string model;
+  ModelSource model;
   std::string out = ".";
   std::string format = "hlo";
   std::string dtype = "f32";
@@ -71,17 +72,18 @@ void write_prompt_arguments(const std::filesystem::path& folder, const models::S
   }
 }
 
-int compile(const Options& options) {
-  const models::Config config = models::read_config(options.model);
+int compile(const Options& options, const Settings& settings) {
+  const std::filesystem::path checkpoint_folder = bring_model(options.model, settings, "compile");
+  const models::Config config = models::read_config(checkpoint_folder);
   const models::Family& family = models::find_family(config.model_type);
   models::check_tp(config, options.tp);
-  const checkpoint::Store store = checkpoint::Store::open(options.model);
+  const checkpoint::Store store = checkpoint::Store::open(checkpoint_folder);
 
   std::vector<std::int32_t> ids;
   models::StepOptions step_options{.types = engine::parse_types(options.dtype), .size = {}, .tp = options.tp};
   step_options.size.tokens = options.tokens;
   if (!options.prompt.empty()) {
-    ids = tokenizer::Tokenizer::load(options.model)->encode(options.prompt);
+    ids = tokenizer::Tokenizer::load(checkpoint_folder)->encode(options.prompt);
     step_options.size.tokens = static_cast<std::int64_t>(ids.size());
   }
   if (step_options.size.tokens > config.max_positions) {
@@ -111,9 +113,10 @@ int compile(const Options& options) {
 
 }  // namespace
 
-Action add_compile(CLI::App& verb, const Settings&) {
+Action add_compile(CLI::App& verb, const Settings& settings) {
   auto options = std::make_shared<Options>();
-  verb.add_option("MODEL", options->model, "folder of a Hugging Face checkpoint")->required();
+  verb.add_option("MODEL", options->model.text, kModelHelp)->required();
+  add_revision(verb, options->model);
   verb.add_option("--out", options->out, "folder to write step.FORMAT to")->capture_default_str();
   verb.add_option("--format", options->format, "hlo (text) or hlo.pb (HloModuleProto)")
       ->capture_default_str()
@@ -130,7 +133,7 @@ Action add_compile(CLI::App& verb, const Settings&) {
   verb.add_option("-p,--prompt", options->prompt,
                   "a step of just this prompt; its arguments and the weights go to OUT/arguments for `run`");
   verb.footer("example: ganglion compile share/opt-demo --out /tmp/step --format hlo.pb -p 'Hello'");
-  return [=] { return compile(*options); };
+  return [=, &settings] { return compile(*options, settings); };
 }
 
 }  // namespace ganglion::cli

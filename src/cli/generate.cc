@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/thread_pool.h"
 #include "cli/model_options.h"
+#include "cli/model_source.h"
 #include "cli/verb.h"
 #include "engine/model.h"
 #include "tensor/npy.h"
@@ -26,12 +27,13 @@ using Clock = std::chrono::steady_clock;
 using Json = nlohmann::json;
 
 struct Options {
-  std::string model;
+  ModelSource model;
   std::vector<std::string> texts;
   std::vector<std::string> id_lists;
   std::string prompts_file;
   std::string logits_file;
   std::int64_t max_new_tokens = 64;
+  std::int64_t batch = 32;
   double temperature = 1.0;
   std::int64_t top_k = 0;
   double top_p = 1.0;
@@ -149,10 +151,12 @@ void write_logits(const std::string& file, const std::vector<Generation>& genera
   write_npy(file, Tensor::from<float>(DType::kF32, {rows, vocab}, all).view());
 }
 
-int generate(const Options& options) {
+int generate(const Options& options, const Settings& settings) {
+  const std::filesystem::path folder = bring_model(options.model, settings, "generate");
   ThreadPool pool(options.engine.threads);
   engine::EngineOptions engine_options = engine_options_of(options.engine, pool);
-  const engine::Model model = engine::load_model(options.model, engine_options);
+  engine_options.max_sequences = options.batch;
+  const engine::Model model = engine::load_model(folder, engine_options);
 
   std::vector<Generation> generations;
   for (const std::string& text : options.texts) {
@@ -199,13 +203,17 @@ int generate(const Options& options) {
 
 Action add_generate(CLI::App& verb, const Settings& settings) {
   auto options = std::make_shared<Options>();
-  verb.add_option("MODEL", options->model, "folder of a Hugging Face checkpoint")->required();
+  verb.add_option("MODEL", options->model.text, kModelHelp)->required();
+  add_revision(verb, options->model);
   verb.add_option("-p,--prompt", options->texts, "a prompt; may be given several times");
   verb.add_option("--prompt-ids", options->id_lists, "a prompt as token ids: 5,17,9; may be given several times");
   verb.add_option("--prompts", options->prompts_file, "a JSON list of prompts: texts or lists of token ids");
   verb.add_option("--max-new-tokens", options->max_new_tokens, "tokens to generate")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
+  verb.add_option("--batch", options->batch, "prompts that run at once; the others wait")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 65'536));
   verb.add_flag("--ignore-eos", options->ignore_eos, "do not stop at end-of-text");
   CLI::Option* temperature = verb.add_option("--temperature", options->temperature, "sample, with this temperature");
   CLI::Option* top_k = verb.add_option("--top-k", options->top_k, "sample among the K best");
@@ -216,10 +224,10 @@ Action add_generate(CLI::App& verb, const Settings& settings) {
   verb.add_flag("--json", options->json, "print a JSON list, one object per prompt");
   add_model_options(verb, settings, options->engine);
   verb.footer("example: ganglion generate share/opt-demo -p 'Hello, I am' --max-new-tokens 32 --json");
-  return [=] {
+  return [=, &settings] {
     options->sample = temperature->count() + top_k->count() + top_p->count() + seed->count() > 0;
     options->seeded = seed->count() > 0;
-    return generate(*options);
+    return generate(*options, settings);
   };
 }
 

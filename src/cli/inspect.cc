@@ -1,33 +1,58 @@
 // `ganglion inspect`: what is in a checkpoint folder, which devices there are, which kernel tables this CPU runs.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "checkpoint/store.h"
 #include "cli/bench.h"
+#include "cli/model_source.h"
 #include "cli/verb.h"
 #include "kernels/table.h"
 #include "models/registry.h"
+#include "planner/plan.h"
+#include "planner/weight_kind.h"
+#include "tokenizer/tokenizer.h"
 
 namespace ganglion::cli {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 struct Options {
-  std::string model;
+  ModelSource what;
   bool json = false;
 };
 
-int inspect_model(const Options& options) {
-  const models::Config config = models::read_config(options.model);
-  const checkpoint::Store store = checkpoint::Store::open(options.model);
+Json tokenizer_json(const std::filesystem::path& folder) {
+  try {
+    const auto tokenizer = tokenizer::Tokenizer::load(folder);
+    const auto id = [](std::optional<std::int32_t> value) { return value ? Json(*value) : Json(); };
+    return {{"tokens", tokenizer->vocab_size()}, {"bos", id(tokenizer->bos_id())}, {"eos", id(tokenizer->eos_id())}};
+  } catch (const Error& error) {  // a model may be looked at without one; generate and serve refuse it
+    return {{"error", error.what()}};
+  }
+}
+
+int inspect_model(const Options& options, const Settings& settings) {
+  const std::filesystem::path folder = bring_model(options.what, settings, "inspect");
+  const models::Config config = models::read_config(folder);
+  const checkpoint::Store store = checkpoint::Store::open(folder);
   std::int64_t parameters = 0;
-  for (const std::string& name : store.names()) parameters += element_count(store.source(name)->dims());
+  std::map<std::string, std::int64_t> kinds, dtypes;
+  for (const std::string& name : store.names()) {
+    const TensorSource& tensor = *store.find(name);
+    const std::int64_t elements = element_count(tensor.dims());
+    const std::int64_t bytes = elements * static_cast<std::int64_t>(dtype_size(tensor.dtype()));
+    parameters += elements;
+    kinds[std::string(planner::weight_kind_name(planner::weight_kind(name)))] += bytes;
+    dtypes[std::string(dtype_name(tensor.dtype()))] += bytes;
+  }
   Json degrees = Json::array();
   for (int tp = 1; tp <= config.heads; ++tp) {
     try {
@@ -37,26 +62,43 @@ int inspect_model(const Options& options) {
     }
   }
   const Json out = {{"family", config.model_type},
-                    {"vocab", config.vocab},
-                    {"hidden", config.hidden},
+                    {"parameters", parameters},
                     {"layers", config.layers},
+                    {"hidden", config.hidden},
                     {"heads", config.heads},
                     {"kv_heads", config.kv_heads},
                     {"head_dim", config.head_dim},
                     {"ffn", config.ffn},
+                    {"vocab", config.vocab},
                     {"max_positions", config.max_positions},
                     {"tied_head", config.tied_head},
                     {"dtype", config.dtype},
                     {"tensors", store.names().size()},
-                    {"parameters", parameters},
-                    {"checkpoint_bytes", store.bytes()},
+                    {"files", store.files().size()},
+                    {"bytes", store.bytes()},
+                    {"bytes_by_kind", kinds},
+                    {"bytes_by_dtype", dtypes},
+                    {"tokenizer", tokenizer_json(folder)},
                     {"tensor_parallel_degrees", degrees}};
   if (options.json) {
     std::printf("%s\n", out.dump(2).c_str());
     return 0;
   }
-  for (const auto& [key, value] : out.items())
-    std::printf("%-24s %s\n", key.c_str(), value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
+  for (const auto& [key, value] : out.items()) {
+    if (!value.is_object()) {
+      std::printf("%-24s %s\n", key.c_str(),
+                  value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
+      continue;
+    }
+    std::printf("%s\n", key.c_str());
+    for (const auto& [name, part] : value.items()) {
+      const bool bytes = key.starts_with("bytes");
+      std::printf("  %-22s %s\n", name.c_str(),
+                  bytes              ? planner::size_text(part.get<std::int64_t>()).c_str()
+                  : part.is_string() ? part.get<std::string>().c_str()
+                                     : part.dump().c_str());
+    }
+  }
   return 0;
 }
 
@@ -101,18 +143,18 @@ int inspect_isa(const Options& options, const std::string& forced) {
 
 Action add_inspect(CLI::App& verb, const Settings& settings) {
   auto options = std::make_shared<Options>();
-  verb.require_subcommand(1);
-  CLI::App* model = verb.add_subcommand("model", "what a checkpoint folder holds");
-  model->add_option("MODEL", options->model, "folder of a Hugging Face checkpoint")->required();
-  CLI::App* devices = verb.add_subcommand("devices", "what programs can run on");
-  CLI::App* isa = verb.add_subcommand("isa", "kernel tables: compiled in, runnable here, chosen");
-  for (CLI::App* what : {model, devices, isa}) what->add_flag("--json", options->json, "print JSON");
-  verb.footer("example: ganglion inspect model share/opt-demo");
+  verb.add_option("MODEL|devices|isa", options->what.text,
+                  std::string("MODEL: what a checkpoint holds (") + kModelHelp +
+                      "); devices: what programs can run on; isa: kernel tables, compiled in, runnable here, chosen")
+      ->required();
+  add_revision(verb, options->what);
+  verb.add_flag("--json", options->json, "print JSON");
+  verb.footer("example: ganglion inspect share/opt-demo --json");
   const std::string forced = settings.value("GANGLION_ISA");
-  return [=] {
-    if (model->parsed()) return inspect_model(*options);
-    if (devices->parsed()) return inspect_devices(*options);
-    return inspect_isa(*options, forced);
+  return [=, &settings] {
+    if (options->what.text == "devices") return inspect_devices(*options);
+    if (options->what.text == "isa") return inspect_isa(*options, forced);
+    return inspect_model(*options, settings);
   };
 }
 

@@ -25,8 +25,11 @@ constexpr Row kVerbs[] = {
     {"generate", "generate text from prompts in the terminal", add_generate},
     {"compile", "write the step module of a model as HLO", add_compile},
     {"run", "run any HLO module", add_run},
+    {"split", "write a checkpoint as one file per tensor, as save_pretrained_split does", add_split},
+    {"plan", "what a model will take, byte by byte, and whether it fits", add_plan},
     {"inspect", "show a model, the devices or the instruction sets", add_inspect},
     {"quantize", "write a checkpoint with weights of 8 or 4 bits", add_quantize},
+    {"download", "bring a model here: from Hugging Face, S3 or the web", add_download},
     {"bench", "measure this machine and this program", add_bench},
 };
 

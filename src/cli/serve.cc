@@ -2,10 +2,12 @@
 #include <pthread.h>
 
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "base/log.h"
 #include "base/thread_pool.h"
@@ -26,16 +28,47 @@ struct Options {
   int stop_seconds = 30;
 };
 
+// Waits for SIGINT or SIGTERM on a thread of its own, from before the models load: a download ends when one comes.
+class StopSignal {
+ public:
+  // Blocks the signals in this thread and in those it starts from now on.
+  StopSignal() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    thread_ = std::thread([this, signals] {
+      pthread_setname_np(pthread_self(), "signals");
+      int signal = 0;
+      sigwait(&signals, &signal);
+      came_ = signal;
+      came_.notify_all();
+    });
+  }
+  ~StopSignal() {
+    if (came_ == 0) pthread_kill(thread_.native_handle(), SIGTERM);
+    thread_.join();
+  }
+  StopSignal(const StopSignal&) = delete;
+
+  bool came() const noexcept { return came_ != 0; }
+  int wait() const noexcept {
+    came_.wait(0);
+    return came_;
+  }
+
+ private:
+  std::atomic<int> came_{0};
+  std::thread thread_;
+};
+
 int serve(const Options& options, const Settings& settings, log::Level level) {
-  // Before any thread starts: every thread inherits the mask, and this one waits for the signals.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  const StopSignal stop;
 
   if (!options.log_file.empty()) log::install(level, options.log_file);
-  const server::ServerConfig config = server::make_config(options.command_line, settings);
+  server::ServerConfig config = server::make_config(options.command_line, settings);
+  config.hub.cancelled = [&stop] { return stop.came(); };
   metrics::Registry registry;
   ThreadPool pool(options.threads);
   log::info("loading {} models with {} compute threads", config.models.size(), pool.threads());
@@ -46,8 +79,7 @@ int serve(const Options& options, const Settings& settings, log::Level level) {
       registry);
   log::info("serving on http://{}:{}", config.host, server.port());
 
-  int signal = 0;
-  sigwait(&signals, &signal);
+  const int signal = stop.wait();
   log::info("{}: finishing what is in flight, at most {} s", signal == SIGINT ? "interrupted" : "terminated",
             options.stop_seconds);
   server.stop(std::chrono::seconds(options.stop_seconds));

@@ -19,8 +19,11 @@ Action add_serve(CLI::App& verb, const Settings& settings);
 Action add_generate(CLI::App& verb, const Settings& settings);
 Action add_compile(CLI::App& verb, const Settings& settings);
 Action add_run(CLI::App& verb, const Settings& settings);
+Action add_plan(CLI::App& verb, const Settings& settings);
 Action add_inspect(CLI::App& verb, const Settings& settings);
 Action add_quantize(CLI::App& verb, const Settings& settings);
+Action add_split(CLI::App& verb, const Settings& settings);
+Action add_download(CLI::App& verb, const Settings& settings);
 Action add_bench(CLI::App& verb, const Settings& settings);
 
 }  // namespace ganglion::cli

@@ -94,15 +94,51 @@ bool layer_norm(const hlo::Instruction& call, Node& node) {
   return true;
 }
 
-bool gelu(const hlo::Instruction& call, Node& node) {
-  const std::string form = text(call, "form");
-  if (call.operands.size() != 1 || (form != "erf" && form != "tanh")) return false;
+bool rms_norm(const hlo::Instruction& call, Node& node) {
+  const auto& in = call.operands;
+  const auto epsilon = number<float>(call, "epsilon");
+  if (in.size() != 2 || !epsilon) return false;
+  const Shape& x = in[0]->shape;
+  if (!is_array(x, DType::kF32, 2) || !is_array(in[1]->shape, DType::kF32, 1) || in[1]->shape.dims[0] != x.dims[1] ||
+      call.shape.dims != x.dims || call.shape.dtype != DType::kF32) {
+    return false;
+  }
+  node.kind = NodeKind::kRmsNorm;
+  node.params = program::RmsNormParams{x.dims[1], *epsilon};
+  return true;
+}
+
+bool rotary(const hlo::Instruction& call, Node& node) {
+  const auto& in = call.operands;
+  const auto head_dim = number<std::int64_t>(call, "head_dim");
+  const std::string pairs = text(call, "pairs");
+  if (in.size() != 3 || !head_dim || *head_dim < 2 || (pairs != "halves" && pairs != "neighbours")) return false;
+  const Shape& x = in[0]->shape;
+  const Shape& cosine = in[1]->shape;
+  if (!is_array(x, DType::kF32, 2) || !is_array(cosine, DType::kF32, 2) || in[2]->shape != cosine ||
+      cosine.dims[0] != x.dims[0] || cosine.bounded != x.bounded || x.dims[1] % *head_dim != 0 || cosine.dims[1] < 1 ||
+      2 * cosine.dims[1] > *head_dim || call.shape != x) {
+    return false;
+  }
+  node.kind = NodeKind::kRotary;
+  node.params = program::RotaryParams{x.dims[1] / *head_dim, *head_dim, cosine.dims[1], pairs == "neighbours"};
+  return true;
+}
+
+// A composite that is one elementwise operation on f32.
+bool one_operation(const hlo::Instruction& call, program::ElementOp op, Node& node) {
+  if (call.operands.size() != 1) return false;
   const Shape& x = call.operands[0]->shape;
   if (x.is_tuple || x.dtype != DType::kF32 || call.shape != x) return false;
   node.kind = NodeKind::kElementwise;
-  const auto op = form == "erf" ? program::ElementOp::kGeluErf : program::ElementOp::kGeluTanh;
   node.params = program::ElementwiseParams{{{}}, {{op, DType::kF32, DType::kF32, {0, 0, 0}}}};
   return true;
+}
+
+bool gelu(const hlo::Instruction& call, Node& node) {
+  const std::string form = text(call, "form");
+  if (form != "erf" && form != "tanh") return false;
+  return one_operation(call, form == "erf" ? program::ElementOp::kGeluErf : program::ElementOp::kGeluTanh, node);
 }
 
 bool embedding(const hlo::Instruction& call, Node& node) {
@@ -227,7 +263,10 @@ bool recognise_composite(const hlo::Instruction& call, const std::vector<Operand
   if (name == hlo::kLinear) return linear(call, sources, node);
   if (name == hlo::kQuantizedLinear) return quantized_linear(call, sources, node);
   if (name == hlo::kLayerNorm) return layer_norm(call, node);
+  if (name == hlo::kRmsNorm) return rms_norm(call, node);
+  if (name == hlo::kRotary) return rotary(call, node);
   if (name == hlo::kGelu) return gelu(call, node);
+  if (name == hlo::kSilu) return one_operation(call, program::ElementOp::kSilu, node);
   if (name == hlo::kEmbedding) return embedding(call, node);
   if (name == hlo::kQuantizedEmbedding) return quantized_embedding(call, sources, node);
   if (name == hlo::kKvWrite) return kv_write(call, sources, node);

@@ -16,6 +16,8 @@ std::optional<Activation> activation_of(ElementOp op) {
       return Activation::kGeluErf;
     case ElementOp::kGeluTanh:
       return Activation::kGeluTanh;
+    case ElementOp::kSilu:
+      return Activation::kSilu;
     default:
       return std::nullopt;
   }

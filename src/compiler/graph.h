@@ -24,6 +24,8 @@ enum class NodeKind : std::uint8_t {
   kElementwise,  // params: ElementwiseParams
   kMatmul,       // MatmulParams; operands {x, weight parameter, scales?, bias?, residual?}
   kLayerNorm,
+  kRmsNorm,
+  kRotary,
   kEmbedding,
   kKvWrite,  // operands {cache, rows, slots}
   kAttention,

@@ -359,7 +359,9 @@ void Lowering::lower_node(std::int32_t index) {
     case NodeKind::kMatmul:
       return lower_matmul(index);
     case NodeKind::kLayerNorm:
-      return lower_layer_norm(index);
+    case NodeKind::kRmsNorm:
+    case NodeKind::kRotary:
+      return lower_rowwise(index);
     case NodeKind::kEmbedding:
       return lower_embedding(index);
     case NodeKind::kKvWrite:

@@ -50,7 +50,7 @@ void Lowering::lower_matmul(std::int32_t index) {
   emit(source, params, std::move(operands), {to});
 }
 
-void Lowering::lower_layer_norm(std::int32_t index) {
+void Lowering::lower_rowwise(std::int32_t index) {
   const Node& source = graph_.nodes[static_cast<std::size_t>(index)];
   std::vector<Operand> operands;
   for (const Value value : source.operands) operands.push_back(operand(value));

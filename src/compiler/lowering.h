@@ -54,7 +54,7 @@ class Lowering {
 
   // lower_kernels.cc
   void lower_matmul(std::int32_t index);
-  void lower_layer_norm(std::int32_t index);
+  void lower_rowwise(std::int32_t index);  // norms, rotary: row by row, over operand 0 when it dies
   void lower_embedding(std::int32_t index);
   void lower_kv_write(std::int32_t index);
   void lower_attention(std::int32_t index);

@@ -13,7 +13,9 @@ constexpr std::size_t kLargestLiteral = 256;  // bytes compared; larger constant
 // Equal operands give equal results, and nothing else happens.
 bool is_pure(const Node& node) {
   if (node.results.size() != 1 || !node.called.empty()) return false;
-  if (node.kind == NodeKind::kElementwise || node.kind == NodeKind::kLayerNorm) return true;
+  if (node.kind == NodeKind::kElementwise || node.kind == NodeKind::kLayerNorm || node.kind == NodeKind::kRmsNorm) {
+    return true;
+  }
   if (node.kind != NodeKind::kInstruction) return false;
   switch (node.opcode) {
     case Opcode::kConstant:
@@ -63,6 +65,9 @@ bool same(const Node& a, const Node& b) {
   }
   if (a.kind == NodeKind::kLayerNorm) {
     return std::get<program::LayerNormParams>(a.params).epsilon == std::get<program::LayerNormParams>(b.params).epsilon;
+  }
+  if (a.kind == NodeKind::kRmsNorm) {
+    return std::get<program::RmsNormParams>(a.params).epsilon == std::get<program::RmsNormParams>(b.params).epsilon;
   }
   return a.origin->dimensions == b.origin->dimensions && a.origin->starts == b.origin->starts &&
          a.origin->limits == b.origin->limits && a.origin->strides == b.origin->strides;

@@ -52,12 +52,11 @@ struct Engine::Impl {
       : config(model_config),
         options(engine_options),
         loaded(load_step(config, weights, options)),
-        positions(options.n_positions > 0 ? options.n_positions : config.max_positions),
         scheduler({.max_sequences = loaded.size.sequences,
                    .max_batch_tokens = loaded.size.tokens,
                    .block_size = loaded.size.block_size,
                    .blocks = loaded.size.blocks}),
-        inputs(loaded.size),
+        inputs(loaded.size, loaded.wants_lengths),
         logits(DType::kF32, {loaded.size.logit_rows, config.vocab}) {
     if (options.metrics != nullptr) metrics = EngineMetrics::in(*options.metrics, options.metric_model);
     results = {{logits.mutable_view()}};
@@ -91,7 +90,6 @@ struct Engine::Impl {
   const models::Config config;
   const EngineOptions options;
   LoadedStep loaded;
-  const std::int64_t positions;
 
   mutable std::mutex mutex;
   std::condition_variable wake;   // the engine thread: something to do
@@ -125,17 +123,7 @@ void Engine::Impl::check(const Request& request) const {
     if (id < 0 || id >= config.vocab)
       fail(Code::kInvalidArgument, "[request] token id {}: the vocabulary has 0 to {}", id, config.vocab - 1);
   }
-  if (request.max_new_tokens > positions || prompt + request.max_new_tokens > positions) {
-    fail(Code::kInvalidArgument,
-         "[request] {} prompt tokens and {} new ones: the model has n_positions={}; shorten them or raise n_positions",
-         prompt, request.max_new_tokens, positions);
-  }
-  const std::int64_t blocks = scheduler.blocks_for(prompt + request.max_new_tokens - 1);
-  if (blocks > loaded.size.blocks) {
-    fail(Code::kInvalidArgument,
-         "[request] {} prompt tokens and {} new ones want {} cache blocks of {}: the cache has {}", prompt,
-         request.max_new_tokens, blocks, loaded.size.block_size, loaded.size.blocks);
-  }
+  planner::check_request(loaded.plan, prompt, request.max_new_tokens);
   check_sampling(request.sampling);
 }
 
@@ -345,7 +333,8 @@ Engine::~Engine() = default;
 Engine::RequestId Engine::submit(Request request) { return impl_->submit(std::move(request)); }
 void Engine::cancel(RequestId id) { impl_->cancel(id); }
 void Engine::drain(double deadline_seconds) { impl_->drain(deadline_seconds); }
-std::int64_t Engine::n_positions() const noexcept { return impl_->positions; }
+const LoadReport& Engine::load_report() const noexcept { return impl_->loaded.report; }
+std::int64_t Engine::n_positions() const noexcept { return impl_->loaded.plan.positions; }
 
 EngineStats Engine::stats() const {
   const std::lock_guard<std::mutex> lock(impl_->mutex);

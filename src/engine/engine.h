@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/load_report.h"
 #include "models/config.h"
 #include "models/step.h"
 
@@ -64,6 +65,7 @@ struct EngineOptions {
   std::int64_t cache_tokens = 0;  // positions of KV cache in all; 0: max_sequences * n_positions within memory
   std::int64_t memory_bytes = 0;  // the model may take; 0: what the machine has free
   std::string isa = {};
+  OnProgress on_progress = {};           // while weights are loaded; may be empty
   ThreadPool* pool = nullptr;            // not owned; shared by the models of a process
   metrics::Registry* metrics = nullptr;  // may be null
   std::string metric_model = {};         // label of this engine's metrics
@@ -100,6 +102,8 @@ class Engine {
   // cancelled).
   void drain(double deadline_seconds);
 
+  // Of the constructor: graph, compile, weights, warm.
+  const LoadReport& load_report() const noexcept;
   std::int64_t n_positions() const noexcept;
   EngineStats stats() const;
 

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "metrics/registry.h"
+#include "models/opt.h"
 
 namespace ganglion::engine {
 namespace {
@@ -21,7 +22,8 @@ models::Config small_opt() {
   models::Config config;
   config.model_type = "opt";
   config.vocab = 61;
-  config.hidden = config.embed_dim = 32;
+  config.hidden = 32;
+  config.own = models::OptConfig{.embed_dim = 32};
   config.layers = 2;
   config.heads = config.kv_heads = 4;
   config.head_dim = 8;

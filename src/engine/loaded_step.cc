@@ -1,12 +1,17 @@
 #include "engine/loaded_step.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "base/error.h"
+#include "base/thread_pool.h"
 #include "models/registry.h"
 #include "planner/memory.h"
+#include "planner/weight_kind.h"
 
 namespace ganglion::engine {
 namespace {
@@ -15,63 +20,154 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+std::int64_t positions_of(const models::Config& config, const EngineOptions& options) {
+  return options.n_positions > 0 ? options.n_positions : config.max_positions;
+}
 
 models::StepSize size_of(const models::Config& config, const EngineOptions& options) {
-  const std::int64_t positions = options.n_positions > 0 ? options.n_positions : config.max_positions;
+  const std::int64_t positions = positions_of(config, options);
   models::StepSize size;
   size.sequences = size.logit_rows = options.max_sequences;
   // A step never has more tokens than all sequences together have positions.
   size.tokens = std::max(options.max_sequences, std::min(options.max_batch_tokens, options.max_sequences * positions));
   size.block_size = options.block_size;
-  size.max_blocks = divide_up(positions, options.block_size);
+  size.max_blocks = planner::blocks_for(positions, options.block_size);
   const std::int64_t most = size.max_blocks * options.max_sequences;
-  size.blocks = options.cache_tokens > 0 ? std::min(most, divide_up(options.cache_tokens, options.block_size)) : most;
+  size.blocks =
+      options.cache_tokens > 0 ? std::min(most, planner::blocks_for(options.cache_tokens, options.block_size)) : most;
   return size;
 }
 
-planner::Plan plan_of(const runtime::Executable& executable, int ranks) {
-  const runtime::Footprint footprint = executable.footprint();
+planner::Plan plan_of(const models::Config& config, const models::StepSize& size, const EngineOptions& options,
+                      const runtime::Executable& executable, const std::vector<models::WeightBinding>& weights) {
   planner::Plan plan;
-  plan.weights = footprint.weights;
-  plan.kv_cache = footprint.state;
-  plan.activations = footprint.activations;
-  plan.program = footprint.program;
-  plan.ranks = ranks;
+  plan.ranks = options.tp;
+  plan.positions = positions_of(config, options);
+  plan.block_size = size.block_size;
+  plan.blocks = size.blocks;
+  std::unordered_map<std::int64_t, std::string_view> names;
+  for (const models::WeightBinding& weight : weights) names.emplace(weight.parameter, weight.name);
+  for (const runtime::StoredWeight& weight : executable.stored_weights()) {
+    planner::WeightKind kind = planner::weight_kind(names.at(weight.parameter));
+    // A tied table is kept twice: as rows for the embedding, packed for the head.
+    if (kind == planner::WeightKind::kEmbedding && weight.packed) kind = planner::WeightKind::kHead;
+    plan.all.weights_of[static_cast<std::size_t>(kind)] += weight.bytes * weight.copies;
+    plan.core.weights_of[static_cast<std::size_t>(kind)] += weight.bytes;
+  }
+  // The engine's own room for logits.
+  const std::int64_t logits = size.logit_rows * config.vocab * static_cast<std::int64_t>(sizeof(float));
+  const auto add = [&](planner::Sums& sums, const runtime::Footprint& footprint) {
+    sums.kv_cache = footprint.state;
+    sums.activations = footprint.activations + logits;
+    sums.program = footprint.program;
+    GANGLION_CHECK(sums.weights() == footprint.weights);
+  };
+  add(plan.all, executable.footprint());
+  add(plan.core, executable.footprint_of_rank());
+  plan.bytes_per_position = plan.all.kv_cache / (size.blocks * size.block_size);
   return plan;
+}
+
+// Counts what is read through it, and how long that takes.
+struct ReadCount {
+  std::atomic<std::int64_t> bytes = 0;
+  std::atomic<std::int64_t> nanoseconds = 0;  // of all threads together
+};
+
+class CountedSource final : public TensorSource {
+ public:
+  CountedSource(std::shared_ptr<const TensorSource> source, ReadCount& count)
+      : source_(std::move(source)), count_(count) {}
+  DType dtype() const override { return source_->dtype(); }
+  const Dims& dims() const override { return source_->dims(); }
+  void read_rows(std::int64_t begin, std::int64_t end, std::byte* out) const override {
+    const auto start = Clock::now();
+    source_->read_rows(begin, end, out);
+    count_.nanoseconds += (Clock::now() - start).count();
+    const std::int64_t rows = dims().empty() ? 1 : dims()[0];
+    if (rows > 0) count_.bytes += source_bytes(*source_) / rows * (end - begin);
+  }
+  static std::int64_t source_bytes(const TensorSource& source) {
+    return element_count(source.dims()) * static_cast<std::int64_t>(dtype_size(source.dtype()));
+  }
+
+ private:
+  std::shared_ptr<const TensorSource> source_;
+  ReadCount& count_;
+};
+
+void load_weights(const std::vector<models::WeightBinding>& weights, const EngineOptions& options,
+                  runtime::Executable& executable, LoadReport& report) {
+  const auto start = Clock::now();
+  ReadCount count;
+  LoadProgress progress;
+  for (const models::WeightBinding& weight : weights) {
+    for (const auto& source : weight.per_rank) progress.total += CountedSource::source_bytes(*source);
+  }
+  for (const models::WeightBinding& weight : weights) {
+    std::vector<std::shared_ptr<const TensorSource>> counted;
+    for (const auto& source : weight.per_rank) {
+      counted.push_back(std::make_shared<CountedSource>(source, count));
+      progress.done += CountedSource::source_bytes(*source);
+    }
+    executable.load_weight(weight.parameter, counted);
+    progress.seconds = seconds_since(start);
+    if (options.on_progress) options.on_progress(progress);
+  }
+  const int threads = options.pool == nullptr ? 1 : options.pool->threads();
+  report.read_seconds = static_cast<double>(count.nanoseconds) / 1e9 / threads;
+  report.pack_seconds = std::max(0.0, seconds_since(start) - report.read_seconds);
 }
 
 }  // namespace
 
-LoadedStep load_step(const models::Config& config, const models::WeightFinder& weights, const EngineOptions& options) {
+std::int64_t memory_for(const EngineOptions& options) {
+  return options.memory_bytes > 0 ? options.memory_bytes : planner::available_memory();
+}
+
+PlannedStep plan_step(const models::Config& config, const models::WeightFinder& weights, const EngineOptions& options) {
   const models::Family& family = models::find_family(config.model_type);
   models::check_tp(config, options.tp);
-  const std::int64_t memory = options.memory_bytes > 0 ? options.memory_bytes : planner::available_memory();
-
-  LoadedStep out;
+  PlannedStep out;
   out.size = size_of(config, options);
-  models::Step step;
   const auto compile = [&] {
-    const auto start = Clock::now();
-    step = family.build(config, {.types = options.types, .size = out.size, .tp = options.tp}, weights);
+    auto start = Clock::now();
+    models::Step step = family.build(config, {.types = options.types, .size = out.size, .tp = options.tp}, weights);
+    out.build_seconds += seconds_since(start);
+    out.wants_lengths = step.wants_lengths;
+    start = Clock::now();
     out.executable = runtime::compile_for_cpu(std::move(step.module),
                                               {.ranks = options.tp, .isa = options.isa, .pool = options.pool});
-    out.plan = plan_of(*out.executable, options.tp);
+    out.weights = std::move(step.weights);
+    out.plan = plan_of(config, out.size, options, *out.executable, out.weights);
     out.compile_seconds += seconds_since(start);
   };
   compile();
-  if (out.plan.total() > memory && options.cache_tokens == 0) {
-    const std::int64_t per_block = planner::cache_bytes_per_token(config, options.types.kv) * options.block_size;
-    const std::int64_t fitting = planner::blocks_that_fit(out.plan, per_block, out.size.blocks, memory);
+  if (options.cache_tokens > 0) return out;
+  const std::int64_t fitting = planner::blocks_that_fit(out.plan, out.size.blocks, memory_for(options));
+  if (fitting < out.size.blocks && out.size.blocks > out.size.max_blocks) {
     out.size.blocks = std::max(fitting, out.size.max_blocks);
     compile();
   }
-  planner::check_fits(out.plan, memory, config.model_type);
+  return out;
+}
 
-  const auto start = Clock::now();
-  for (const models::WeightBinding& weight : step.weights)
-    out.executable->load_weight(weight.parameter, weight.per_rank);
-  out.weights_seconds = seconds_since(start);
+LoadedStep load_step(const models::Config& config, const models::WeightFinder& weights, const EngineOptions& options) {
+  PlannedStep planned = plan_step(config, weights, options);
+  planner::check_fits(planned.plan, memory_for(options), config.model_type);
+  LoadedStep out;
+  out.size = planned.size;
+  out.wants_lengths = planned.wants_lengths;
+  out.plan = planned.plan;
+  out.executable = std::move(planned.executable);
+  out.report.phases = {{"graph", planned.build_seconds}, {"compile", planned.compile_seconds}};
+
+  auto start = Clock::now();
+  load_weights(planned.weights, options, *out.executable, out.report);
+  out.report.phases.push_back({"weights", seconds_since(start), out.plan.all.weights()});
+  start = Clock::now();
+  out.executable->prepare();
+  out.report.phases.push_back({"warm", seconds_since(start)});
   return out;
 }
 

@@ -30,17 +30,22 @@ class PhaseTimer {
 
 Model load_model(const std::filesystem::path& folder, const EngineOptions& options) {
   Model out;
-  PhaseTimer timer(out.phases);
+  PhaseTimer timer(out.report.phases);
   out.folder = folder;
   out.config = models::read_config(folder);
   const models::Family& family = models::find_family(out.config.model_type);
-  const checkpoint::Store store = checkpoint::Store::open(folder);
   timer.done("config");
   out.tokenizer = tokenizer::Tokenizer::load(folder);
   timer.done("tokenizer");
+  const checkpoint::Store store = checkpoint::Store::open(folder);
+  timer.done("checkpoint");
   out.engine =
       std::make_unique<Engine>(out.config, models::checkpoint_weights(store, family.optional_prefixes), options);
-  timer.done("weights");
+  const LoadReport& rest = out.engine->load_report();
+  std::vector<LoadPhase> phases = std::move(out.report.phases);
+  phases.insert(phases.end(), rest.phases.begin(), rest.phases.end());
+  out.report = rest;
+  out.report.phases = std::move(phases);
   return out;
 }
 

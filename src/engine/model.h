@@ -7,22 +7,18 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/load_report.h"
 #include "models/config.h"
 #include "tokenizer/tokenizer.h"
 
 namespace ganglion::engine {
-
-struct LoadPhase {
-  std::string name;  // "config", "tokenizer", "compile", "weights"
-  double seconds = 0;
-};
 
 struct Model {
   std::filesystem::path folder;
   models::Config config;
   std::unique_ptr<tokenizer::Tokenizer> tokenizer;
   std::unique_ptr<Engine> engine;
-  std::vector<LoadPhase> phases;
+  LoadReport report;
 };
 
 // Loads a Hugging Face checkpoint folder. options.types.storage decides the weights' type; `dtype` text parsing is

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "planner/plan.h"
+
 namespace ganglion::engine {
 
 Scheduler::Scheduler(const SchedulerOptions& options) : options_(options), blocks_(options.blocks) {
@@ -14,7 +16,7 @@ void Scheduler::add(std::unique_ptr<Sequence> sequence) { waiting_.push_back(std
 void Scheduler::admit() {
   while (!waiting_.empty() && !free_rows_.empty()) {
     Sequence& next = *waiting_.front();
-    auto blocks = blocks_.try_allocate(blocks_for(next.most_positions()));
+    auto blocks = blocks_.try_allocate(planner::blocks_for(next.most_positions(), options_.block_size));
     if (!blocks) return;
     next.blocks = std::move(*blocks);
     next.row = free_rows_.back();

@@ -44,9 +44,6 @@ class Scheduler {
   // Takes a sequence out, waiting or running, and frees what it held; nullptr when it is not here.
   std::unique_ptr<Sequence> remove(Engine::RequestId id);
 
-  std::int64_t blocks_for(std::int64_t positions) const {
-    return (positions + options_.block_size - 1) / options_.block_size;
-  }
   std::int64_t waiting() const noexcept { return static_cast<std::int64_t>(waiting_.size()); }
   std::int64_t running() const noexcept { return static_cast<std::int64_t>(running_.size()); }
   const BlockManager& blocks() const noexcept { return blocks_; }

@@ -13,7 +13,8 @@ namespace ganglion::engine {
 
 class StepInputs {
  public:
-  explicit StepInputs(const models::StepSize& size);
+  // `lengths`: the step wants them (models::Step::wants_lengths).
+  StepInputs(const models::StepSize& size, bool lengths);
 
   void fill(const std::vector<Chunk>& chunks);
   // In the order of the step's inputs; valid until the next fill().
@@ -23,7 +24,7 @@ class StepInputs {
 
  private:
   const models::StepSize size_;
-  std::vector<std::int32_t> token_ids_, position_, sequence_, slot_, block_table_, logit_rows_;
+  std::vector<std::int32_t> token_ids_, position_, sequence_, slot_, block_table_, logit_rows_, length_;
   std::int32_t token_count_ = 0;
   std::int32_t logit_count_ = 0;
   std::vector<TensorView> views_;

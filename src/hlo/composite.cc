@@ -203,6 +203,55 @@ Value layer_norm(Value x, Value weight, Value bias, float epsilon) {
                                 });
 }
 
+Value rms_norm(Value x, Value weight, float epsilon) {
+  want_f32(x, kRmsNorm, "x");
+  return x.builder()->composite(named(kRmsNorm, {{"epsilon", fmt::format("{}", epsilon)}}), {x, weight},
+                                [&](const std::vector<Value>& p) {
+                                  const auto cols = static_cast<double>(p[0].dims()[1]);
+                                  const Value square = reduce(p[0] * p[0], Opcode::kAdd, {1}) / cols;
+                                  const Value scale = rsqrt(square + epsilon);
+                                  return p[0] * broadcast_like(scale, p[0], {0}) * broadcast_like(p[1], p[0], {1});
+                                });
+}
+
+Value silu(Value x) {
+  want_f32(x, kSilu, "x");
+  return x.builder()->composite(named(kSilu), {x},
+                                [](const std::vector<Value>& p) { return p[0] * unary(Opcode::kLogistic, p[0]); });
+}
+
+Value rotary(Value x, Value cosine, Value sine, std::int64_t head_dim, RotaryPairs pairs) {
+  want_f32(x, kRotary, "x");
+  const std::int64_t half = cosine.shape().rank() == 2 ? cosine.dims()[1] : 0;
+  if (x.shape().rank() != 2 || head_dim < 1 || x.dims()[1] % head_dim != 0 || half < 1 || 2 * half > head_dim ||
+      cosine.shape() != sine.shape() || cosine.dims()[0] != x.dims()[0]) {
+    fail(Code::kInvalidArgument, "{}: {}: x {} in heads of {} does not fit cosines {} and sines {}",
+         x.builder()->current_place(), kRotary, x.shape().text(), head_dim, cosine.shape().text(), sine.shape().text());
+  }
+  const bool are_halves = pairs == RotaryPairs::kHalves;
+  const Composite composite =
+      named(kRotary, {{"head_dim", fmt::format("{}", head_dim)}, {"pairs", are_halves ? "halves" : "neighbours"}});
+  return x.builder()->composite(composite, {x, cosine, sine}, [&](const std::vector<Value>& p) {
+    const std::int64_t rows = p[0].dims()[0];
+    const std::int64_t heads = p[0].dims()[1] / head_dim;
+    const Value split = reshape(p[0], {rows, heads, head_dim});
+    const auto features = [&](std::int64_t begin, std::int64_t end, std::int64_t stride) {
+      return slice(split, {0, 0, begin}, {rows, heads, end}, {1, 1, stride});
+    };
+    const Value a = are_halves ? features(0, half, 1) : features(0, 2 * half, 2);
+    const Value b = are_halves ? features(half, 2 * half, 1) : features(1, 2 * half, 2);
+    const Value c = broadcast_like(p[1], a, {0, 2});
+    const Value s = broadcast_like(p[2], a, {0, 2});
+    std::vector<Value> turned = {a * c - b * s, b * c + a * s};
+    if (!are_halves) {
+      for (Value& part : turned) part = reshape(part, {rows, heads, half, 1});
+      turned = {reshape(concatenate(turned, 3), {rows, heads, 2 * half})};
+    }
+    if (2 * half < head_dim) turned.push_back(features(2 * half, head_dim, 1));
+    return reshape(turned.size() == 1 ? turned[0] : concatenate(turned, 2), p[0].dims());
+  });
+}
+
 Value gelu(Value x, GeluForm form) {
   want_f32(x, kGelu, "x");
   const bool is_erf = form == GeluForm::kErf;

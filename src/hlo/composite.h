@@ -15,7 +15,10 @@ namespace ganglion::hlo {
 inline constexpr std::string_view kLinear = "ganglion.linear";
 inline constexpr std::string_view kQuantizedLinear = "ganglion.quantized_linear";
 inline constexpr std::string_view kLayerNorm = "ganglion.layer_norm";
+inline constexpr std::string_view kRmsNorm = "ganglion.rms_norm";
 inline constexpr std::string_view kGelu = "ganglion.gelu";
+inline constexpr std::string_view kSilu = "ganglion.silu";
+inline constexpr std::string_view kRotary = "ganglion.rotary";
 inline constexpr std::string_view kEmbedding = "ganglion.embedding";
 inline constexpr std::string_view kQuantizedEmbedding = "ganglion.quantized_embedding";
 inline constexpr std::string_view kKvWrite = "ganglion.kv_write";
@@ -35,6 +38,19 @@ Value quantized_linear(Value x, Value w, Value scale, Value bias = {});
 // (x - mean) / sqrt(variance + epsilon) * weight + bias over the last dimension, biased variance, statistics in f32.
 // x f32[R,K], weight and bias f32[K]. Attribute "epsilon".
 Value layer_norm(Value x, Value weight, Value bias, float epsilon);
+
+// x / sqrt(mean of x^2 + epsilon) * weight over the last dimension, in f32. x f32[R,K], weight f32[K]. Attribute
+// "epsilon".
+Value rms_norm(Value x, Value weight, float epsilon);
+
+// x * logistic(x), elementwise on f32 of any shape.
+Value silu(Value x);
+
+// Each head of x f32[T, H*D] with pairs (a, b) of its first 2 P features turned: (a c - b s, b c + a s) with c and s of
+// cosine and sine f32[T, P] of the row; the features after them stay. Attributes "head_dim" (D), "pairs": "halves"
+// (features p and p + P) or "neighbours" (2 p and 2 p + 1).
+enum class RotaryPairs : std::uint8_t { kHalves, kNeighbours };
+Value rotary(Value x, Value cosine, Value sine, std::int64_t head_dim, RotaryPairs pairs);
 
 // Elementwise on f32 of any shape. Attribute "form": "erf" (x/2 (1 + erf(x / sqrt 2))) or
 // "tanh" (x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))).

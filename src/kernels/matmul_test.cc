@@ -345,6 +345,29 @@ TEST_P(Pack, PutsWholeNumbersInTheirPlacesTwoOfFourBitsInAByte) {
   }
 }
 
+TEST_P(Pack, GivesTheSamePanelsFromTheTransposeInStripes) {
+  for (const std::int64_t n : {table().panel_width, 2 * table().panel_width + 5, std::int64_t{3}}) {
+    const std::int64_t k = 53;
+    const std::vector<float> dense = plain::normal(static_cast<std::size_t>(n * k), 11);
+    std::vector<float> turned(dense.size());
+    for (std::int64_t j = 0; j < n; ++j) {
+      for (std::int64_t i = 0; i < k; ++i) turned[i * n + j] = dense[j * k + i];
+    }
+    for (const Storage from : kStorages) {
+      for (const Storage to : kStorages) {
+        const plain::Stored rows = plain::store(from, dense), turned_rows = plain::store(from, turned);
+        std::vector<std::uint8_t> wanted(table().packed_bytes(to, n, k), 0xee), panels(wanted);
+        table().pack(from, rows.data(), to, wanted.data(), 0, n, n, k);
+        for (const auto& [begin, end] : {std::array<std::int64_t, 2>{40, 53}, {0, 1}, {1, 40}}) {
+          table().pack_turned(from, turned_rows.bytes.data() + begin * n * storage_size(from), to, panels.data(), begin,
+                              end, n, k);
+        }
+        ASSERT_EQ(panels, wanted) << "from " << static_cast<int>(from) << " to " << static_cast<int>(to) << " n " << n;
+      }
+    }
+  }
+}
+
 TEST_P(Pack, RowsOfAPackedMatrixAreGatheredWithTheirScales) {
   const std::int64_t rows = 2 * table().panel_width + 3, cols = 77;
   const plain::Matrix matrix = plain::matrix(Storage::kS8, rows, cols, 0);

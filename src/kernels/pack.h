@@ -1,5 +1,6 @@
-// Packing of weights into panels, for a panel width given at compile time; every table's pack is one of these. Portable
-// code: nothing here may be compiled with flags of a newer instruction set.
+// Packing of weights into panels, for a panel width and conversions given at compile time; every table's pack is one of
+// these. Portable code: nothing here may be compiled with flags of a newer instruction set; what wants one is the
+// table's own conversions.
 #pragma once
 
 #include <cstddef>
@@ -9,14 +10,38 @@
 
 namespace ganglion::kernels {
 
+// The conversions of a table, by storage.
+struct Conversions {
+  void (*to_f32[kStorageCount])(const void* x, float* out, std::int64_t count) noexcept;
+  void (*from_f32[kStorageCount])(const float* x, void* out, std::int64_t count) noexcept;
+};
+
 // Bytes of a packed [n, k] weight in panels of `width` output features.
 template <std::int64_t width>
 std::size_t packed_bytes_in_panels(Storage storage, std::int64_t n, std::int64_t k) noexcept;
 
-// Table::pack for panels of `width`. Calls on disjoint ranges of panels may run at the same time.
-template <std::int64_t width>
-void pack_in_panels(Storage from, const void* rows, Storage to, void* panels, std::int64_t n_begin, std::int64_t n_end,
-                    std::int64_t n, std::int64_t k) noexcept;
+// Packs as Table::pack says, in panels of `width`. Calls on disjoint ranges of panels may run at the same time.
+void pack_in_panels(std::int64_t width, const Conversions& conversions, Storage from, const void* rows, Storage to,
+                    void* panels, std::int64_t n_begin, std::int64_t n_end, std::int64_t k) noexcept;
+
+// As Table::pack_turned says.
+void pack_turned_in_panels(std::int64_t width, const Conversions& conversions, Storage from, const void* rows,
+                           Storage to, void* panels, std::int64_t k_begin, std::int64_t k_end, std::int64_t n,
+                           std::int64_t k) noexcept;
+
+// Table::pack_turned.
+template <std::int64_t width, const Conversions& conversions>
+void pack_turned(Storage from, const void* rows, Storage to, void* panels, std::int64_t k_begin, std::int64_t k_end,
+                 std::int64_t n, std::int64_t k) noexcept {
+  pack_turned_in_panels(width, conversions, from, rows, to, panels, k_begin, k_end, n, k);
+}
+
+// Table::pack.
+template <std::int64_t width, const Conversions& conversions>
+void pack(Storage from, const void* rows, Storage to, void* panels, std::int64_t n_begin, std::int64_t n_end,
+          std::int64_t /*n*/, std::int64_t k) noexcept {
+  pack_in_panels(width, conversions, from, rows, to, panels, n_begin, n_end, k);
+}
 
 // Table::gather_packed_rows for panels of `width`.
 template <std::int64_t width>

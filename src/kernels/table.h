@@ -28,7 +28,7 @@ constexpr std::size_t storage_size(Storage storage) noexcept {
   return storage == Storage::kF32 ? 4 : storage == Storage::kF16 || storage == Storage::kBF16 ? 2 : 1;
 }
 
-enum class Activation : std::uint8_t { kNone, kRelu, kGeluErf, kGeluTanh };
+enum class Activation : std::uint8_t { kNone, kRelu, kGeluErf, kGeluTanh, kSilu };
 
 // out[m, n] = act(sum_k x[m, k] * w[n, k] + bias[n]) + residual[m, n], for m in [0, rows) and n in [n_begin, n_end).
 // s8: the sum is multiplied by the output's scale. s4: w[n, k] is the packed number times the scale of (n, k / group).
@@ -106,6 +106,30 @@ struct LayerNormArgs {
   float epsilon = 1e-5f;
 };
 
+// out[r, :] = x[r, :] / sqrt(mean of x[r, :]^2 + epsilon) * weight, rows contiguous.
+struct RmsNormArgs {
+  const float* x = nullptr;       // [rows, cols]
+  const float* weight = nullptr;  // [cols]
+  float* out = nullptr;           // [rows, cols], may be x
+  std::int64_t rows = 0;
+  std::int64_t cols = 0;
+  float epsilon = 1e-5f;
+};
+
+// Turns pairs (a, b) of the first 2 * pairs features of every head: (a c - b s, b c + a s) with c = cosine[r, p] and
+// s = sine[r, p]; the features after them stay.
+struct RotaryArgs {
+  const float* x = nullptr;       // [rows, heads * head_dim]
+  const float* cosine = nullptr;  // [rows, pairs]
+  const float* sine = nullptr;    // [rows, pairs]
+  float* out = nullptr;           // [rows, heads * head_dim], may be x
+  std::int64_t rows = 0;
+  std::int64_t heads = 0;
+  std::int64_t head_dim = 0;
+  std::int64_t pairs = 0;
+  bool neighbours = false;  // pair p is features 2 p and 2 p + 1; else p and p + pairs
+};
+
 // Elementwise f32 operations on contiguous arrays; out may be an input.
 enum class Unary : std::uint8_t {
   kNegate,
@@ -120,6 +144,7 @@ enum class Unary : std::uint8_t {
   kRelu,
   kGeluErf,
   kGeluTanh,
+  kSilu,
   kCount
 };
 enum class Binary : std::uint8_t { kAdd, kSubtract, kMultiply, kDivide, kMaximum, kMinimum, kCount };
@@ -137,6 +162,10 @@ struct Table {
   // packed from what they are, one number in a byte.
   void (*pack)(Storage from, const void* rows, Storage to, void* panels, std::int64_t n_begin, std::int64_t n_end,
                std::int64_t n, std::int64_t k) noexcept;
+  // The same from the transpose: packs rows [k_begin, k_end) of w^T, given dense [k_end - k_begin, n]; the other rows
+  // of the panels are left alone.
+  void (*pack_turned)(Storage from, const void* rows, Storage to, void* panels, std::int64_t k_begin,
+                      std::int64_t k_end, std::int64_t n, std::int64_t k) noexcept;
   // By storage of the weight.
   void (*matmul[kWeightStorageCount])(const MatmulArgs& args) noexcept;
 
@@ -146,6 +175,8 @@ struct Table {
   void (*kv_scale)(const KvWriteArgs& args) noexcept;                      // of the same rows in s8
 
   void (*layer_norm)(const LayerNormArgs& args) noexcept;
+  void (*rms_norm)(const RmsNormArgs& args) noexcept;
+  void (*rotary)(const RotaryArgs& args) noexcept;
   // out[r, :] = softmax(x[r, :]), rows contiguous; out may be x.
   void (*softmax)(const float* x, float* out, std::int64_t rows, std::int64_t cols) noexcept;
   // out[i, :] = table[clamp(ids[i], 0, rows - 1), :] as f32; table is plain row-major [rows, cols] in `storage`.

@@ -45,6 +45,7 @@ Config read(const nlohmann::json& json, const std::string& place) {
   Config config = find_family(model_type).read(reader);
   config.model_type = model_type;
   config.quantization = read_quantization(json, place);
+  reader.refuse_unread();
   return config;
 }
 

@@ -1,6 +1,7 @@
-// What config.json says, in the terms every family shares; what only one family has stays in `family` text and numbers.
+// What config.json says, in the terms every family shares.
 #pragma once
 
+#include <any>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "nn/activation.h"
+#include "nn/rotary.h"
 #include "tensor/dtype.h"
 
 namespace ganglion::models {
@@ -33,22 +35,21 @@ struct Config {
   ActivationFunction activation = ActivationFunction::kRelu;
   float norm_epsilon = 1e-5f;
   bool tied_head = true;
-  bool norm_before = true;     // OPT: do_layer_norm_before
-  bool final_norm = true;      // OPT: not _remove_final_layer_norm
-  bool bias = true;            // OPT: enable_bias
-  bool norm_affine = true;     // OPT: layer_norm_elementwise_affine
-  std::int64_t embed_dim = 0;  // OPT: word_embed_proj_dim
-  std::int64_t bos = -1, eos = -1, pad = -1;
+  std::optional<nn::RotaryOptions> rotary;
+  std::int64_t bos = -1, eos = -1, pad = -1;  // eos: the first when there are several
+  std::vector<std::int64_t> more_eos;
   std::string dtype;  // torch_dtype, "" when it does not say
   std::optional<Quantization> quantization;
+  std::any own;  // what only this family has: the struct in its header (OptConfig, ...)
 };
 
-// Reads and checks <folder>/config.json: every number bounded before it is used, an unknown model_type or activation
-// or quantization refused by name (kUnsupported), what is missing or out of range kInvalidArgument, no file kNotFound.
+// Reads and checks <folder>/config.json: every number bounded before it is used, an unknown model_type, activation,
+// quantization or field that would change the mathematics refused by name (kUnsupported), what is missing or out of
+// range kInvalidArgument, no file kNotFound.
 Config read_config(const std::filesystem::path& folder);
 Config parse_config(const std::string& json_text, const std::string& place);
-// A published shape by name ("opt-125m", "opt-350m", "opt-1.3b", "opt-2.7b", "opt-6.7b", "opt-13b"), for benchmarks
-// without a checkpoint; kNotFound with the names there are.
+// A published shape by name ("opt-125m", "gpt2-xl", "llama-3-8b"), for benchmarks without a checkpoint; kNotFound with
+// the names there are.
 Config published_shape(const std::string& name);
 std::vector<std::string> published_shapes();
 

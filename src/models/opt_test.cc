@@ -14,7 +14,8 @@ namespace {
 Config small() {
   Config config = published_shape("opt-125m");
   config.vocab = 101;
-  config.hidden = config.embed_dim = 32;
+  config.hidden = 32;
+  config.own = OptConfig{.embed_dim = 32};
   config.layers = 3;
   config.heads = config.kv_heads = 4;
   config.head_dim = 8;
@@ -50,8 +51,7 @@ std::set<std::string> weight_names(const Step& step) {
 }
 
 TEST(Opt, BuildsEveryPublishedShape) {
-  for (const std::string& name : published_shapes()) {
-    const Config config = published_shape(name);
+  for (const auto& [name, config] : published_opt_shapes()) {
     const Step step = build(config);
     EXPECT_EQ(step.module->result_shapes().front().dims, (Dims{2, config.vocab})) << name;
     EXPECT_EQ(step.module->aliases.size(), static_cast<std::size_t>(2 * config.layers)) << name;
@@ -107,8 +107,7 @@ TEST(Opt, UsesOneWeightForATiedTableAndHead) {
 
 TEST(Opt, LeavesOutWhatTheConfigLeavesOut) {
   Config config = small();
-  config.bias = false;
-  config.final_norm = false;
+  config.own = OptConfig{.embed_dim = 32, .final_norm = false, .bias = false};
   const auto names = weight_names(build(config));
   EXPECT_FALSE(names.contains("model.decoder.layers.0.fc1.bias"));
   EXPECT_FALSE(names.contains("model.decoder.final_layer_norm.weight"));
@@ -117,7 +116,7 @@ TEST(Opt, LeavesOutWhatTheConfigLeavesOut) {
 
 TEST(Opt, ProjectsEmbeddingsOfAnotherWidth) {
   Config config = small();
-  config.embed_dim = 16;
+  config.own = OptConfig{.embed_dim = 16};
   const auto names = weight_names(build(config));
   EXPECT_TRUE(names.contains("model.decoder.project_in.weight"));
   EXPECT_TRUE(names.contains("model.decoder.project_out.weight"));

@@ -179,9 +179,9 @@ QuantizeReport quantize_checkpoint(const fs::path& folder, const fs::path& out, 
 
   QuantizeReport report;
   Progress progress{options};
-  std::map<std::string, DType> types;
+  std::map<std::string, nn::DeclaredMatrix> declared;
   for (const nn::DeclaredMatrix& matrix : step.matrices) {
-    types[stored_name(store, matrix.name, family.optional_prefixes)] = matrix.type;
+    declared[stored_name(store, matrix.name, family.optional_prefixes)] = matrix;
   }
   std::vector<checkpoint::NamedTensor> tensors;
   std::vector<std::shared_ptr<Once>> matrices;
@@ -193,18 +193,19 @@ QuantizeReport quantize_checkpoint(const fs::path& folder, const fs::path& out, 
     }
     std::shared_ptr<const TensorSource> source = store.source(name);
     progress.all += bytes_of_rows(*source, source->dims().empty() ? 1 : source->dims()[0]);
-    const auto type = types.find(name);
-    if (type == types.end() || is_float(type->second)) {
+    const auto matrix = declared.find(name);
+    if (matrix == declared.end() || is_float(matrix->second.type)) {
       ++report.kept;
-      if (type != types.end()) kept.push_back(name);
+      if (matrix != declared.end()) kept.push_back(name);
       tensors.push_back({name, std::make_shared<Copied>(std::move(source), progress)});
       continue;
     }
-    const bool four = type->second == DType::kS4;
+    if (matrix->second.transposed) source = transposed_source(std::move(source));
+    const bool four = matrix->second.type == DType::kS4;
     ++(four ? report.in_s4 : report.in_s8);
     if (!four) in_s8.push_back(name);
     matrices.push_back(std::make_shared<Once>(
-        Once{checkpoint::Quantizer(std::move(source), type->second, options.group, name), progress, name}));
+        Once{checkpoint::Quantizer(std::move(source), matrix->second.type, options.group, name), progress, name}));
     std::shared_ptr<const TensorSource> numbers = std::make_shared<NumbersOnce>(matrices.back());
     tensors.push_back({name, four ? checkpoint::pairs_of(std::move(numbers)) : std::move(numbers)});
     tensors.push_back({name + "_scale", std::make_shared<ScalesOnce>(matrices.back())});

@@ -3,6 +3,9 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
+#include "models/gpt2.h"
+#include "models/gptj.h"
+#include "models/llama.h"
 #include "models/opt.h"
 
 namespace ganglion::models {
@@ -10,6 +13,10 @@ namespace ganglion::models {
 const std::vector<Family>& families() {
   static const std::vector<Family> table = {
       {"opt", read_opt_config, build_opt_step, published_opt_shapes, {"model."}},
+      {"gpt2", read_gpt2_config, build_gpt2_step, published_gpt2_shapes, {"transformer."}},
+      {"gpt_bigcode", read_gpt_bigcode_config, build_gpt2_step, published_gpt_bigcode_shapes, {"transformer."}},
+      {"gptj", read_gptj_config, build_gptj_step, published_gptj_shapes, {"transformer."}},
+      {"llama", read_llama_config, build_llama_step, published_llama_shapes, {"model."}},
   };
   return table;
 }
@@ -25,8 +32,10 @@ const Family& find_family(std::string_view model_type) {
 }
 
 void check_tp(const Config& config, int tp) {
+  // Cached heads are shared out, or, when there are fewer than ranks, repeated.
+  const auto fits = [&](std::int64_t degree) { return config.kv_heads % degree == 0 || degree % config.kv_heads == 0; };
   const auto works = [&](std::int64_t degree) {
-    return config.heads % degree == 0 && config.kv_heads % degree == 0 && config.ffn % degree == 0;
+    return config.heads % degree == 0 && fits(degree) && config.ffn % degree == 0;
   };
   if (tp >= 1 && works(tp)) return;
   std::vector<std::int64_t> degrees;
@@ -34,12 +43,18 @@ void check_tp(const Config& config, int tp) {
     if (works(degree)) degrees.push_back(degree);
   }
   const std::string use = fmt::format("use {}", fmt::join(degrees, ", "));
-  if (tp < 1)
+  if (tp < 1) {
     fail(Code::kInvalidArgument, "[{}] tensor_parallel_degree={}: at least 1 is wanted; {}", config.model_type, tp,
          use);
-  if (config.heads % tp != 0 || config.kv_heads % tp != 0) {
+  }
+  if (config.heads % tp != 0) {
     fail(Code::kInvalidArgument, "[{}] tensor_parallel_degree={}: {} heads cannot be split in {}; {}",
-         config.model_type, tp, config.heads % tp != 0 ? config.heads : config.kv_heads, tp, use);
+         config.model_type, tp, config.heads, tp, use);
+  }
+  if (!fits(tp)) {
+    fail(Code::kInvalidArgument,
+         "[{}] tensor_parallel_degree={}: {} cached heads can neither be split in {} nor repeated for {} ranks; {}",
+         config.model_type, tp, config.kv_heads, tp, tp, use);
   }
   fail(Code::kInvalidArgument, "[{}] tensor_parallel_degree={}: {} inner features cannot be split in {}; {}",
        config.model_type, tp, config.ffn, tp, use);

@@ -7,6 +7,8 @@
 //   slot        s32[T]    where K and V of the token are stored: block * block_size + offset; -1: nowhere
 //   block_table s32[S, max_blocks]
 //   logit_rows  s32[R]    which of the T tokens' logits are wanted
+//   length      s32[T]    only when the step wants_lengths: how long the token's sequence was when it was new: its
+//                         position + 1, or the prompt's length when that is more
 // Then weights and state (k_cache.0, v_cache.0, k_cache.1, ..., with scales when in s8) in the order the family
 // declares them. Results: logits f32[R, vocab] (whole vocabulary on every rank), then the caches, aliased.
 #pragma once
@@ -52,6 +54,7 @@ using nn::WeightBinding;
 struct Step {
   std::unique_ptr<hlo::Module> module;
   std::vector<WeightBinding> weights;
+  bool wants_lengths = false;                // has the input "length"
   std::vector<nn::DeclaredMatrix> matrices;  // what became of the checkpoint's
 };
 

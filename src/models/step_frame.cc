@@ -41,13 +41,17 @@ nn::MatrixTypes matrix_types(const Config& config, const Types& types) {
     fail(Code::kInvalidArgument, "[{}] weights in {}: the checkpoint is in {} already; ask for {} or for a float type",
          config.model_type, dtype_name(types.storage), dtype_name(stored.storage), dtype_name(stored.storage));
   }
-  return {.storage = stored.storage, .group = stored.group};
+  return {.storage = stored.storage, .group = stored.group, .stored = true};
 }
 
 nn::CacheShape cache_shape(const Config& config, const StepOptions& options) {
   check(config, options);
-  return {options.types.kv, options.size.blocks, options.size.block_size, config.kv_heads / options.tp,
-          config.head_dim};
+  return {options.types.kv, options.size.blocks, options.size.block_size,
+          nn::kv_heads_of_rank(config.kv_heads, options.tp), config.head_dim};
+}
+
+bool wants_lengths(const Config& config) {
+  return config.rotary && config.rotary->scaling == nn::RotaryScaling::kDynamic;
 }
 
 }  // namespace
@@ -75,6 +79,7 @@ StepFrame::StepFrame(const Config& config, const StepOptions& options, const Wei
       builder_.input("block_table", hlo::Shape::array(DType::kS32, {size.sequences, size.max_blocks}));
   tokens_.query_length = size.bounded ? 0 : size.query_length;
   logit_rows_ = rows("logit_rows", size.logit_rows, logit_count);
+  if (wants_lengths(config)) tokens_.length = rows("length", size.tokens, token_count);
 }
 
 hlo::Value StepFrame::wanted_rows(hlo::Value x) const { return hlo::embedding(x, logit_rows_); }
@@ -87,7 +92,7 @@ Step StepFrame::finish(hlo::Value logits) {
     outputs.push_back(cache.result);
   }
   std::vector<nn::DeclaredMatrix> matrices = weights_.take_matrices();
-  return {builder_.finish(outputs, aliases), weights_.take(), std::move(matrices)};
+  return {builder_.finish(outputs, aliases), weights_.take(), static_cast<bool>(tokens_.length), std::move(matrices)};
 }
 
 }  // namespace ganglion::models

@@ -50,7 +50,8 @@ WeightFinder checkpoint_weights(const checkpoint::Store& store, const std::vecto
 
 WeightFinder random_weights(std::uint64_t seed) {
   return [seed](const std::string& name, const Dims& dims) {
-    if (dims.size() == 1 && name.ends_with("norm.weight")) return checkpoint::constant_source(DType::kF32, dims, 1);
+    const bool is_norm = dims.size() == 1 && name.ends_with(".weight");
+    if (is_norm) return checkpoint::constant_source(DType::kF32, dims, 1);
     return checkpoint::random_source(DType::kF32, dims, 0.02, hash(name, seed));
   };
 }

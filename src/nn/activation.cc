@@ -10,6 +10,8 @@ hlo::Value activate(hlo::Value x, ActivationFunction function) {
       return hlo::maximum(x, hlo::broadcast_like(x.builder()->scalar(x.dtype(), 0), x, {}));
     case ActivationFunction::kGeluErf:
       return hlo::gelu(x, hlo::GeluForm::kErf);
+    case ActivationFunction::kSilu:
+      return hlo::silu(x);
     case ActivationFunction::kGeluTanh:
       break;
   }

@@ -1,4 +1,4 @@
-// The functions between the two matrices of an MLP.
+// The functions between the matrices of an MLP.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace ganglion::nn {
 
-enum class ActivationFunction : std::uint8_t { kRelu, kGeluErf, kGeluTanh };
+enum class ActivationFunction : std::uint8_t { kRelu, kGeluErf, kGeluTanh, kSilu };
 
 // Elementwise on f32 of any shape.
 hlo::Value activate(hlo::Value x, ActivationFunction function);

@@ -3,22 +3,17 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "hlo/builder.h"
 #include "hlo/composite.h"
+#include "nn/rotary.h"
+#include "nn/token_inputs.h"
 #include "nn/weights.h"
 
 namespace ganglion::nn {
-
-// Which tokens a step has; the inputs of models/step.h that attention reads.
-struct TokenInputs {
-  hlo::Value position;            // s32[T]
-  hlo::Value sequence;            // s32[T]
-  hlo::Value slot;                // s32[T]
-  hlo::Value block_table;         // s32[S, max_blocks]
-  std::int64_t query_length = 0;  // see hlo::AttentionOptions
-};
 
 // K and V of one layer on one rank. attention() replaces the values by the written ones.
 struct LayerCache {
@@ -58,11 +53,17 @@ class Caches {
   std::deque<LayerCache> current_;
 };
 
-struct AttentionNames {
-  const char* q = "q_proj";
-  const char* k = "k_proj";
-  const char* v = "v_proj";
-  const char* out = "out_proj";
+// A projection by its name below the attention's scope, and where its numbers are.
+struct Projection {
+  std::string name;
+  Stored stored = {};
+};
+
+struct Projections {
+  Projection q = {"q_proj"};
+  Projection k = {"k_proj"};
+  Projection v = {"v_proj"};
+  Projection out = {"out_proj"};
 };
 
 struct AttentionOptions {
@@ -70,12 +71,25 @@ struct AttentionOptions {
   std::int64_t heads = 0;  // all ranks together
   std::int64_t kv_heads = 0;
   std::int64_t head_dim = 0;
-  bool bias = true;
-  AttentionNames names = {};
+  bool bias = true;  // of q, k and v
+  bool out_bias = true;
+  std::optional<float> scale = {};  // of q . k; 1 / sqrt(head_dim) unless given
+  const Rotary* rotary = nullptr;   // turns q and k; none when null
+  Projections projections = {};
 };
 
+// q, k and v kept as one tensor `name`: all of q, then all of k, then all of v.
+Projections joined_projections(const std::string& name, const AttentionOptions& sizes, bool transposed);
+// q, k and v kept as one tensor `name`: for each cached head its query heads, then its k, then its v.
+Projections grouped_projections(const std::string& name, const AttentionOptions& sizes);
+
+// How many cached heads a rank has: its share, or, when there are fewer heads than ranks, one, which tp / kv_heads
+// neighbours have as well.
+std::int64_t kv_heads_of_rank(std::int64_t kv_heads, int tp);
+
 // x f32[T, hidden] to f32[T, hidden], the same on every rank. Heads are split over ranks: q, k and v by columns, the
-// output by rows, so one all-reduce. K and V of the new tokens are written to the cache before they are read.
+// output by rows, so one all-reduce; cached heads fewer than ranks are repeated. K (turned) and V of the new tokens are
+// written to the cache before they are read.
 hlo::Value attention(const Scope& scope, const AttentionOptions& options, const TokenInputs& tokens, LayerCache& cache,
                      hlo::Value x);
 

@@ -1,4 +1,4 @@
-// Linear layers and layer norms with their weights.
+// Linear layers and norms with their weights.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,8 @@ struct LinearOptions {
   std::int64_t out = 0;
   Split split = Split::kReplicated;
   bool bias = true;
+  int copies = 1;  // see MatrixOptions
+  Stored stored = {};
 };
 
 // x f32[R, in] (kRows: the rank's part of it) to f32[R, out] (kColumns: the rank's part). Declares "weight" and, when
@@ -28,6 +30,9 @@ struct NormOptions {
 
 // Layer norm of x f32[R, size].
 hlo::Value layer_norm(const Scope& scope, const NormOptions& options, hlo::Value x);
+
+// x / rms(x) * "weight" of x f32[R, size].
+hlo::Value rms_norm(const Scope& scope, std::int64_t size, float epsilon, hlo::Value x);
 
 // The sum over ranks of f32 of any shape, on every rank; x itself when there is one rank.
 hlo::Value sum_over_ranks(const Scope& scope, hlo::Value x);

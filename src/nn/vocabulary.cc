@@ -6,7 +6,7 @@
 namespace ganglion::nn {
 
 VocabularyMatrix vocabulary_matrix(const Scope& scope, std::int64_t vocab, std::int64_t size) {
-  return {scope.weights().matrix(scope.name("weight"), vocab, size, Split::kVocabulary), vocab};
+  return {scope.weights().matrix(scope.name("weight"), {.out = vocab, .in = size, .split = Split::kVocabulary}), vocab};
 }
 
 hlo::Value embed_tokens(const Scope& scope, const VocabularyMatrix& table, hlo::Value token_ids) {
@@ -31,8 +31,12 @@ hlo::Value embed_positions(const Scope& scope, std::int64_t rows, std::int64_t s
   return scope.weights().table(scope.name("weight"), rows, size).take_rows(ids);
 }
 
-hlo::Value lm_head(const Scope& scope, const VocabularyMatrix& head, hlo::Value x) {
-  const hlo::Value own = head.rows.multiply(x);  // [R, vocab / tp]
+hlo::Value vocabulary_bias(const Scope& scope, std::int64_t vocab) {
+  return scope.weights().vector(scope.name("bias"), {.size = vocab, .split = Split::kVocabulary});
+}
+
+hlo::Value lm_head(const Scope& scope, const VocabularyMatrix& head, hlo::Value x, hlo::Value bias) {
+  const hlo::Value own = head.rows.multiply(x, bias);  // [R, vocab / tp]
   if (scope.tp() == 1) return own;
   const hlo::Value padded = hlo::all_gather(own, 1, scope.tp());  // [R, vocab rounded up]
   if (padded.dims()[1] == head.vocab) return padded;

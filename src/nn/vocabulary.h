@@ -26,7 +26,11 @@ hlo::Value embed_tokens(const Scope& scope, const VocabularyMatrix& table, hlo::
 // Rows of a replicated table "weight" [rows, size] of the scope by ids s32[T]: f32[T, size].
 hlo::Value embed_positions(const Scope& scope, std::int64_t rows, std::int64_t size, hlo::Value ids);
 
-// Logits f32[R, vocab] of x f32[R, size], the whole vocabulary on every rank (an all-gather over ranks).
-hlo::Value lm_head(const Scope& scope, const VocabularyMatrix& head, hlo::Value x);
+// "bias" [vocab] of the scope, split as the matrix is.
+hlo::Value vocabulary_bias(const Scope& scope, std::int64_t vocab);
+
+// Logits f32[R, vocab] of x f32[R, size], the whole vocabulary on every rank (an all-gather over ranks). `bias`: of
+// vocabulary_bias, or none.
+hlo::Value lm_head(const Scope& scope, const VocabularyMatrix& head, hlo::Value x, hlo::Value bias = {});
 
 }  // namespace ganglion::nn

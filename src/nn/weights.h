@@ -39,6 +39,7 @@ enum class Split : std::uint8_t {
 struct MatrixTypes {
   DType storage = DType::kF32;  // f32, f16, bf16, s8 or s4
   std::int64_t group = 32;      // of s4: neighbours of a row that share a scale
+  bool stored = false;          // the checkpoint has them in s8 or s4; then as [out, in] in every family
 };
 
 // A declared matrix: `numbers` [out, in], times `scales` when it is in whole numbers (checkpoint/quantize.h).
@@ -52,10 +53,35 @@ struct Matrix {
   hlo::Value take_rows(hlo::Value ids) const;
 };
 
-// What became of a matrix of the checkpoint: the type it is kept in, kS8 and kS4 with scales.
+// What became of a tensor of the checkpoint that has matrices: the type they are kept in, kS8 and kS4 with scales. One
+// for each matrix, so that a tensor of several comes several times.
 struct DeclaredMatrix {
   std::string name;
   DType type = DType::kF32;
+  bool transposed = false;  // in the checkpoint
+};
+
+// Where a layer's matrix [out, in] and bias lie in the checkpoint when they are not a torch.nn.Linear of their own.
+struct Stored {
+  bool transposed = false;     // kept as [in, out], as GPT-2's Conv1D is
+  std::string part = {};       // of a tensor that several layers share: appended to its name in the module ("q")
+  std::int64_t whole_out = 0;  // outputs of that tensor; 0: the layer has a tensor of its own
+  RowBlocks blocks = {};       // which of them are the layer's
+};
+
+struct MatrixOptions {
+  std::int64_t out = 0;  // of all ranks
+  std::int64_t in = 0;
+  Split split = Split::kReplicated;
+  int copies = 1;  // kColumns: so many neighbouring ranks have the same range; they divide tp
+  Stored stored = {};
+};
+
+struct VectorOptions {
+  std::int64_t size = 0;  // of all ranks
+  Split split = Split::kReplicated;
+  int copies = 1;
+  Stored stored = {};
 };
 
 class Scope;
@@ -72,17 +98,19 @@ class Weights {
   // All weights whose names begin with "name.".
   Scope at(const std::string& name);
 
-  // The rank's share of the matrix `name`, whole dims [out, in]. With storage s8 or s4 a matrix of floats is quantized
-  // as it is loaded, a vocabulary's to s8 always, and to s8 when groups of s4 do not divide `in`. Errors: what the
-  // finder throws; kInvalidArgument when the size to be split is not a multiple of tp, or of tp groups.
-  Matrix matrix(const std::string& name, std::int64_t out, std::int64_t in, Split split);
+  // The rank's share of the matrix `name`. With storage s8 or s4 a matrix of floats is quantized as it is loaded, a
+  // vocabulary's to s8 always, and to s8 when groups of s4 do not divide `in`. Errors: what the finder throws;
+  // kInvalidArgument when the size to be split is not a multiple of the shares, or an input share of s4 not one of
+  // groups.
+  Matrix matrix(const std::string& name, const MatrixOptions& options);
   // A table to look rows up in, whole dims [rows, size], on every rank: in the storage type, or where that is s8 or s4
   // in the type the checkpoint has.
   Matrix table(const std::string& name, std::int64_t rows, std::int64_t size);
-  // A vector of `size` elements, f32. With kRows only rank 0 has it, the others have zeros.
-  hlo::Value vector(const std::string& name, std::int64_t size, Split split);
-  // A replicated vector of equal elements that no checkpoint has.
+  // A vector, f32. With kRows only rank 0 has it, the others have zeros.
+  hlo::Value vector(const std::string& name, const VectorOptions& options);
+  // What no checkpoint has: a replicated vector of equal elements, and numbers that were computed here.
   hlo::Value constant_vector(const std::string& name, std::int64_t size, double value);
+  hlo::Value computed(const std::string& name, Tensor tensor);
 
   // What was declared, in order; this object is empty afterwards.
   std::vector<WeightBinding> take() { return std::move(bindings_); }
@@ -91,8 +119,11 @@ class Weights {
  private:
   using Sources = std::vector<std::shared_ptr<const TensorSource>>;
   hlo::Value declare(const std::string& name, DType dtype, Dims dims, Sources per_rank);
-  std::int64_t share(const std::string& name, std::int64_t size) const;
-  checkpoint::QuantizedMatrix find_matrix(const std::string& name, std::int64_t out, std::int64_t in, DType storage);
+  // `dims` of the layer's own tensor or part, transposed or not.
+  std::shared_ptr<const TensorSource> find(const std::string& name, Dims dims, const Stored& stored) const;
+  std::int64_t share(const std::string& name, std::int64_t size, int shares) const;
+  // Numbers and, when they are whole ones, scales.
+  checkpoint::QuantizedMatrix find_matrix(const std::string& name, const MatrixOptions& options) const;
 
   hlo::Builder& builder_;
   const WeightFinder& finder_;

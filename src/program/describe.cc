@@ -24,6 +24,7 @@ constexpr std::string_view kElementOpNames[] = {
     "relu",
     "gelu-erf",
     "gelu-tanh",
+    "silu",
     "add",
     "subtract",
     "multiply",
@@ -57,6 +58,8 @@ std::string_view activation_name(Activation activation) {
       return " gelu-erf";
     case Activation::kGeluTanh:
       return " gelu-tanh";
+    case Activation::kSilu:
+      return " silu";
     case Activation::kNone:
       break;
   }
@@ -103,6 +106,11 @@ struct Describe {
                        p.has_bias ? " bias" : "", activation_name(p.activation), p.has_residual ? " residual" : "");
   }
   std::string operator()(const LayerNormParams&) const { return "layer_norm " + kernel(DType::kF32) + " " + result(); }
+  std::string operator()(const RmsNormParams&) const { return "rms_norm " + kernel(DType::kF32) + " " + result(); }
+  std::string operator()(const RotaryParams& p) const {
+    return fmt::format("rotary {} heads {} head_dim {} {} {} {}", kernel(DType::kF32), p.heads, p.head_dim, p.pairs,
+                       p.neighbours ? "neighbours" : "halves", result());
+  }
   std::string operator()(const EmbeddingParams& p) const {
     return fmt::format("embedding {} [{},{}] {}", kernel(step.operands[0].dtype), p.rows, p.cols, result());
   }

@@ -62,6 +62,7 @@ enum class ElementOp : std::uint8_t {
   kRelu,
   kGeluErf,
   kGeluTanh,
+  kSilu,
   kAdd,
   kSubtract,
   kMultiply,
@@ -110,7 +111,7 @@ struct ElementInstruction {
   bool operator==(const ElementInstruction&) const = default;
 };
 
-enum class Activation : std::uint8_t { kNone, kRelu, kGeluErf, kGeluTanh };
+enum class Activation : std::uint8_t { kNone, kRelu, kGeluErf, kGeluTanh, kSilu };
 
 // operands {x [R,K], panels, scales (of s8 and s4), bias?, residual?}
 struct MatmulParams {
@@ -124,6 +125,16 @@ struct MatmulParams {
 struct LayerNormParams {
   std::int64_t cols = 0;
   float epsilon = 0;
+};
+// operands {x, weight}
+struct RmsNormParams {
+  std::int64_t cols = 0;
+  float epsilon = 0;
+};
+// operands {x, cosine, sine}
+struct RotaryParams {
+  std::int64_t heads = 0, head_dim = 0, pairs = 0;
+  bool neighbours = false;
 };
 // operands {table, ids}, or {panels, ids, scales} of a table in s8
 struct EmbeddingParams {
@@ -209,10 +220,10 @@ struct AllGatherParams {
 };
 struct ReplicaIdParams {};
 
-using Params =
-    std::variant<MatmulParams, LayerNormParams, EmbeddingParams, KvWriteParams, AttentionParams, ElementwiseParams,
-                 MoveParams, FillParams, IotaParams, DotParams, ReduceParams, GatherParams, ScatterParams, SortParams,
-                 WhileParams, AllReduceParams, AllGatherParams, ReplicaIdParams>;
+using Params = std::variant<MatmulParams, LayerNormParams, RmsNormParams, RotaryParams, EmbeddingParams, KvWriteParams,
+                            AttentionParams, ElementwiseParams, MoveParams, FillParams, IotaParams, DotParams,
+                            ReduceParams, GatherParams, ScatterParams, SortParams, WhileParams, AllReduceParams,
+                            AllGatherParams, ReplicaIdParams>;
 
 struct Program;
 

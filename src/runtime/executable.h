@@ -37,6 +37,14 @@ struct Footprint {
   std::int64_t total() const { return weights + state + activations + program; }
 };
 
+// One form in which a weight parameter is kept; there may be two of a parameter.
+struct StoredWeight {
+  std::int64_t parameter = 0;
+  bool packed = false;      // for matmuls; otherwise as rows to be looked up
+  std::int64_t bytes = 0;   // of one copy
+  std::int64_t copies = 1;  // one per rank when sharded, else one
+};
+
 // One step that ran, for `--profile` and bench: which kernel, how long, what it touched.
 struct StepTime {
   std::string step;    // "matmul f16 avx2 [512,2048]x[8192,2048]"
@@ -51,11 +59,25 @@ class Executable {
 
   // What it takes, known right after compiling and before anything large is allocated.
   virtual Footprint footprint() const = 0;
+  // The same for one rank that shares nothing with others, as on a device of its own.
+  virtual Footprint footprint_of_rank() const = 0;
+  // What footprint().weights is the sum of.
+  virtual std::vector<StoredWeight> stored_weights() const = 0;
 
   // Loads weight parameter `parameter`. `per_rank` has one source per rank for a sharded weight, one in all otherwise.
   // Sources' dims must be the parameter's; a float source of another float type is converted (nearest even).
   // kInvalidArgument when dims, type or count do not fit; whatever the source throws. Not thread-safe.
   virtual void load_weight(std::int64_t parameter, std::span<const std::shared_ptr<const TensorSource>> per_rank) = 0;
+
+  // All stored weights as one piece of memory, allocated now, and a text that says how they lie in it: images of equal
+  // layouts are interchangeable. A caller that fills the image itself says so with weights_are_in_image(), instead of
+  // load_weight. The span is valid as long as the executable.
+  virtual std::string weight_layout() const = 0;
+  virtual std::span<std::byte> weight_image() = 0;
+  virtual void weights_are_in_image() = 0;
+
+  // Takes the memory of a run now, rather than in the first run.
+  virtual void prepare() = 0;
 
   // Runs the module once. inputs: in the order of the input parameters; one list, given to every rank, or one per rank.
   // A bounded input has as many rows as its size parameter says. results: in the order of the module's results without

@@ -88,6 +88,7 @@ void parse_address(const std::string& address, const std::string& place, std::st
 ServerConfig make_config(const CommandLine& command_line, const Settings& settings) {
   ServerConfig config;
   read_environment(settings, config);
+  config.hub = hub::read_options(settings);
 
   Properties file;
   if (const auto path = find_config_file(command_line, settings)) {

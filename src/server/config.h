@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/settings.h"
+#include "hub/options.h"
 #include "server/model_list.h"
 
 namespace ganglion::server {
@@ -34,6 +35,7 @@ struct ServerConfig {
   std::chrono::seconds predict_timeout{120};
   std::chrono::seconds model_loading_timeout{240};
   std::string tensor_parallel_degree = "1";  // default of a model's: a number or "max"
+  hub::Options hub;                          // how models that are not here are brought
   std::vector<std::string> unused_keys;      // of config.properties: not known, or without effect here
 };
 

@@ -125,8 +125,7 @@ ModelLoader engine_loader(const EngineLoaderOptions& options) {
     engine_options.metrics = options.registry;
     engine_options.metric_model = entry.name;
     engine::Model model = engine::load_model(settings.model_folder, engine_options);
-    for (const engine::LoadPhase& phase : model.phases)
-      log::info("[server] {}: {} took {:.3f} s", entry.name, phase.name, phase.seconds);
+    log::info("[server] {}: {}", entry.name, model.report.text());
     return std::make_shared<EnginePredictor>(std::move(model));
   };
 }

@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "hub/hub.h"
+#include "hub/progress.h"
 
 namespace ganglion::server {
 
@@ -44,9 +46,22 @@ void HostedModels::load_all(const ServerConfig& config) {
   }
 }
 
+// The time that a download takes does not count as loading time: it has limits of its own.
+void HostedModels::bring(const ModelEntry& entry, ModelSettings& settings, const ServerConfig& config) {
+  hub::Options options = config.hub;
+  const auto cancelled = options.cancelled;
+  options.cancelled = [this, cancelled] { return stopping_ || cancelled(); };
+  const auto progress = hub::make_progress();
+  options.progress = progress.get();
+  if (settings.source.kind != hub::SourceKind::kFolder)
+    log::info("[server] {}: bringing {}", entry.name, settings.source.text);
+  settings.model_folder = hub::Hub(std::move(options)).bring(settings.source, settings.revision);
+}
+
 void HostedModels::load_one(std::size_t i, const ServerConfig& config) {
   const ModelEntry entry = models_[i].entry;  // never changes after the constructor
-  const ModelSettings settings = read_model_settings(entry, config);
+  ModelSettings settings = read_model_settings(entry, config);
+  if (settings.model_folder.empty()) bring(entry, settings, config);
   {
     std::lock_guard lock(mutex_);
     models_[i].settings = settings;

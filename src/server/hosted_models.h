@@ -54,6 +54,7 @@ class HostedModels {
 
  private:
   void load_all(const ServerConfig& config);
+  void bring(const ModelEntry& entry, ModelSettings& settings, const ServerConfig& config);
   void load_one(std::size_t i, const ServerConfig& config);
   void settle(std::size_t i, std::shared_ptr<Predictor> predictor, std::exception_ptr error);
 

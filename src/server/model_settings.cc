@@ -16,6 +16,7 @@ constexpr std::array kUsedOptions = {"entryPoint",      "model_id",
                                      "n_positions",     "dtype",
                                      "predict_timeout", "model_loading_timeout",
                                      "rolling_batch",   "max_rolling_batch_size",
+                                     "s3url",           "revision",
                                      "load_in_8bit",    "quantize",
                                      "group_size",      "kv_cache_dtype"};
 // The entry points whose work the default handler does.
@@ -36,18 +37,27 @@ std::string listed(const Names& names) {
   return out;
 }
 
-fs::path find_model_folder(const Properties& file, const fs::path& folder) {
+void find_model(const Properties& file, const fs::path& folder, ModelSettings& settings) {
   const auto id = file.get("option.model_id");
-  if (!id || id->empty()) return folder;
-  std::error_code ignored;
-  const fs::path path(*id);
-  for (const fs::path& candidate : {folder / path, fs::absolute(path, ignored)}) {
-    if (fs::is_directory(candidate, ignored)) return fs::canonical(candidate);
+  const auto s3url = file.get("option.s3url");
+  const bool has_id = id && !id->empty(), has_s3url = s3url && !s3url->empty();
+  if (has_id && has_s3url) {
+    fail(Code::kInvalidArgument, "[{}] option.model_id={} and option.s3url={}: wanted one of them", file.place(), *id,
+         *s3url);
   }
-  fail(Code::kNotFound,
-       "[{}] option.model_id={}: no such folder below {} or the working folder; models are not downloaded, give the "
-       "path of a checkpoint",
-       file.place(), *id, folder.string());
+  if (has_s3url && !s3url->starts_with("s3://")) {
+    fail(Code::kInvalidArgument, "[{}] option.s3url={}: wanted s3://BUCKET/KEY", file.place(), *s3url);
+  }
+  settings.source.path = folder;
+  if (has_id || has_s3url) {
+    const std::string place = file.place() + (has_id ? ": option.model_id" : ": option.s3url");
+    settings.source = hub::parse_source(has_id ? *id : *s3url, {folder, fs::current_path()}, place);
+  }
+  if (settings.source.kind == hub::SourceKind::kHuggingFace)
+    settings.revision = file.get("option.revision").value_or("");
+  if (settings.source.kind == hub::SourceKind::kFolder) settings.model_folder = settings.source.path;
+  if (has_id && settings.source.kind == hub::SourceKind::kFolder)
+    settings.model_folder = fs::canonical(settings.source.path);
 }
 
 std::optional<int> read_tp(const Properties& file, const ServerConfig& server) {
@@ -115,7 +125,7 @@ ModelSettings read_model_settings(const ModelEntry& entry, const ServerConfig& s
          *rolling, listed(kRollingBatch));
   }
 
-  settings.model_folder = find_model_folder(file, entry.folder);
+  find_model(file, entry.folder, settings);
   settings.batch_size = server.batch_size;
   for (const char* key : {"batch_size", "max_dynamic_batch_size", "option.batch_size"}) {
     settings.batch_size = file.integer(key, 1, 65'536).value_or(settings.batch_size);
@@ -135,6 +145,9 @@ ModelSettings read_model_settings(const ModelEntry& entry, const ServerConfig& s
       std::max(settings.batch_size,
                file.integer("option.max_rolling_batch_size", 1, 65'536).value_or(settings.max_rolling_batch_size));
   for (const auto& [key, value] : file.entries()) {
+    if (key == "option.revision" && settings.source.kind != hub::SourceKind::kHuggingFace) {
+      settings.unused_options.push_back(key);
+    }
     if (key.starts_with("option.") && !one_of(kUsedOptions, std::string_view(key).substr(7)))
       settings.unused_options.push_back(key);
   }

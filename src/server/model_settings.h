@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "hub/source.h"
 #include "server/config.h"
 #include "server/model_list.h"
 #include "server/properties.h"
@@ -17,7 +18,9 @@ namespace ganglion::server {
 struct ModelSettings {
   std::string engine = "Python";
   std::string entry_point;                    // "" when not given
-  std::filesystem::path model_folder;         // with config.json
+  hub::Source source;                         // what names the model
+  std::string revision;                       // of a Hugging Face id; "" for "main"
+  std::filesystem::path model_folder;         // with config.json; "" until a source from elsewhere is brought here
   std::int64_t batch_size = 1;                // most prompts of one request
   std::optional<int> tensor_parallel_degree;  // nullopt: "max"
   std::int64_t n_positions = 128;             // prompt and answer together
@@ -33,9 +36,10 @@ struct ModelSettings {
 };
 
 // Settings of the model in `entry`: its serving.properties (which may be absent, when config.json is beside it) over
-// the server's. option.model_id is a folder: absolute, or relative to the model's own folder, else to the working
-// folder. Errors: "[serving.properties] key=value: wanted ...": kInvalidArgument; kNotFound for a missing model folder;
-// kUnsupported for engines, entry points and handlers (model.py) that are not served yet.
+// the server's. option.model_id is a folder (absolute, or relative to the model's own folder, else to the working
+// folder), a Hugging Face id, an s3:// address, which option.s3url may hold too, or the address of an archive; nothing
+// is fetched yet. Errors: "[serving.properties] key=value: wanted ...": kInvalidArgument; kNotFound for a missing model
+// folder; kUnsupported for engines, entry points and handlers (model.py) that are not served yet.
 ModelSettings read_model_settings(const ModelEntry& entry, const ServerConfig& server);
 
 }  // namespace ganglion::server

@@ -176,6 +176,20 @@ TEST_F(ConfigurationTest, UnknownOptionsAreListedNotFatal) {
             (std::vector<std::string>{"option.unroll", "option.x"}));
 }
 
+TEST_F(ConfigurationTest, AModelFromElsewhereIsNamedAndNotFetched) {
+  ModelSettings read = settings("option.model_id=facebook/opt-13b\noption.revision=refs/pr/1\n");
+  EXPECT_EQ(read.source.kind, hub::SourceKind::kHuggingFace);
+  EXPECT_EQ(read.source.text, "facebook/opt-13b");
+  EXPECT_EQ(read.revision, "refs/pr/1");
+  EXPECT_TRUE(read.model_folder.empty());
+  EXPECT_TRUE(read.unused_options.empty());
+  read = settings("option.s3url=s3://bucket/models/opt/\noption.revision=x\n");
+  EXPECT_EQ(read.source.kind, hub::SourceKind::kS3);
+  EXPECT_EQ(read.unused_options, std::vector<std::string>{"option.revision"});
+  write("m/facebook/opt-13b/config.json", "{}");  // a folder wins over an id
+  EXPECT_EQ(settings("option.model_id=facebook/opt-13b\n").model_folder, folder_ / "m/facebook/opt-13b");
+}
+
 TEST_F(ConfigurationTest, WrongSettingsAreRefusedWithTheirPlace) {
   EXPECT_EQ(refusal([&] { settings("option.batch_size=0\n"); }),
             "[serving.properties] option.batch_size=0: wanted a whole number from 1 to 65536");
@@ -185,9 +199,11 @@ TEST_F(ConfigurationTest, WrongSettingsAreRefusedWithTheirPlace) {
             std::string::npos);
   EXPECT_NE(refusal([&] { settings("option.entryPoint=mine.py\n"); }).find("option.entryPoint=mine.py"),
             std::string::npos);
-  EXPECT_NE(refusal([&] {
-              settings("option.model_id=facebook/opt-13b\n");
-            }).find("option.model_id=facebook/opt-13b: no such folder"),
+  EXPECT_NE(refusal([&] { settings("option.model_id=./nowhere\n"); }).find("'./nowhere': there is no such folder"),
+            std::string::npos);
+  EXPECT_NE(refusal([&] { settings("option.model_id=djl://ai.djl/x\n"); }).find("DJL's model zoo"), std::string::npos);
+  EXPECT_NE(refusal([&] { settings("option.s3url=bucket/x\n"); }).find("wanted s3://BUCKET/KEY"), std::string::npos);
+  EXPECT_NE(refusal([&] { settings("option.model_id=a/b\noption.s3url=s3://bucket/x\n"); }).find("wanted one of them"),
             std::string::npos);
   write("m/model.py", "");
   EXPECT_NE(refusal([&] { settings(""); }).find("model.py"), std::string::npos);

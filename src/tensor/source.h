@@ -19,12 +19,28 @@ class TensorSource {
   virtual const Dims& dims() const = 0;
   // Writes rows [begin, end) to out, dense, in dtype(). Errors: what the file throws (kDataCorrupt, kInternal).
   virtual void read_rows(std::int64_t begin, std::int64_t end, std::byte* out) const = 0;
+  // Of a matrix: columns [first, last) of rows [begin, end), dense. What is not overridden reads whole rows through a
+  // buffer of bounded size.
+  virtual void read_block(std::int64_t begin, std::int64_t end, std::int64_t first, std::int64_t last,
+                          std::byte* out) const;
 };
 
 // The part of a tensor that one rank holds: a range of the first dimension (rows) or of the second (columns).
 // `dimension` 0 or 1; begin <= end <= dims[dimension].
 std::shared_ptr<const TensorSource> slice_source(std::shared_ptr<const TensorSource> whole, int dimension,
                                                  std::int64_t begin, std::int64_t end);
+// A matrix [a, b] as [b, a], read in blocks: a range of its rows reads a range of the columns of `matrix`.
+std::shared_ptr<const TensorSource> transposed_source(std::shared_ptr<const TensorSource> matrix);
+// Rows of a tensor that several share: `count` blocks of `size` rows, the first at `offset`, each `stride` after the
+// one before it.
+struct RowBlocks {
+  std::int64_t offset = 0;
+  std::int64_t size = 0;
+  std::int64_t stride = 0;
+  std::int64_t count = 1;
+};
+std::shared_ptr<const TensorSource> row_blocks_source(std::shared_ptr<const TensorSource> whole,
+                                                      const RowBlocks& blocks);
 // The whole source as a tensor, for small ones.
 Tensor read_all(const TensorSource& source);
 // A tensor in memory as a source; the tensor is moved in.

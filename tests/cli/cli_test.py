@@ -101,6 +101,35 @@ class Generate(unittest.TestCase):
         self.assertIn("KV cache", done.stderr)
 
 
+class Quantize(unittest.TestCase):
+    def test_writes_a_folder_that_generates_what_quantizing_while_loading_generates(self):
+        with tempfile.TemporaryDirectory() as folder:
+            out = pathlib.Path(folder) / "s4"
+            done = ganglion("quantize", MODEL, "--to", "s4", "--group-size", "64", "--out", out)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertRegex(done.stdout, r"before 10\.3 MiB")
+            self.assertRegex(done.stdout, r"largest relative error of a matrix: \d+\.\d+ %")
+            arguments = ("-p", "KING RICHARD:", "--max-new-tokens", "12", "--kv-dtype", "s8", "--json")
+            ids = []
+            for model, dtype in ((out, ()), (MODEL, ("--dtype", "s4", "--group-size", "64"))):
+                done = ganglion("generate", model, *dtype, *arguments)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                ids.append(json.loads(done.stdout)[0]["new_ids"])
+            self.assertEqual(ids[0], ids[1])
+
+    def test_nonsense_is_refused_with_its_name(self):
+        for words, arguments in (
+            ("s5", ("quantize", MODEL, "--to", "s5", "--out", "/tmp/never")),
+            ("group-size", ("quantize", MODEL, "--to", "s4", "--group-size", "33", "--out", "/tmp/never")),
+            ("is there already", ("quantize", MODEL, "--out", MODEL)),
+            ("s5", ("generate", MODEL, "-p", "x", "--dtype", "s5")),
+            ("s4", ("generate", MODEL, "-p", "x", "--kv-dtype", "s4")),
+        ):
+            done = ganglion(*arguments)
+            self.assertEqual(done.returncode, 2, f"{arguments}: {done.stderr}")
+            self.assertIn(words, done.stderr)
+
+
 class Serve(unittest.TestCase):
     def test_a_port_in_use_a_missing_store_and_an_unwritable_log_end_with_a_message(self):
         import socket
@@ -275,16 +304,69 @@ class Hlo(unittest.TestCase):
 
 class Inspect(unittest.TestCase):
     def test_shows_the_embedded_model(self):
-        done = ganglion("inspect", "model", MODEL, "--json")
+        done = ganglion("inspect", MODEL, "--json")
         self.assertEqual(done.returncode, 0, done.stderr)
         out = json.loads(done.stdout)
         self.assertEqual((out["family"], out["layers"], out["hidden"]), ("opt", 6, 256))
         self.assertEqual(out["tensor_parallel_degrees"], [1, 2, 4, 8])
+        self.assertEqual(sum(out["bytes_by_kind"].values()), out["bytes"])
+        self.assertEqual(out["tokenizer"]["eos"], 2)
+        self.assertIn("bytes_by_kind", ganglion("inspect", MODEL).stdout)
+
+    def test_a_folder_without_a_model_is_refused(self):
+        self.assertEqual(ganglion("inspect", "/no/such/model").returncode, 3)
 
     def test_marks_the_forced_kernel_table(self):
         done = ganglion("inspect", "isa", "--json", GANGLION_ISA="scalar")
         chosen = [row["isa"] for row in json.loads(done.stdout) if row["chosen"]]
         self.assertEqual(chosen, ["scalar"])
+
+
+class Plan(unittest.TestCase):
+    def plan(self, *arguments):
+        done = ganglion("plan", *arguments, "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def test_adds_up_by_kind_and_by_core(self):
+        out = self.plan(MODEL, "--dtype", "f16", "--tp", "2", "--batch", "3", "--n-positions", "64")
+        for sums in (out["bytes"], out["bytes_per_core"]):
+            self.assertEqual(sum(sums["weights_by_kind"].values()), sums["weights"])
+            self.assertEqual(sums["weights"] + sums["kv_cache"] + sums["activations"] + sums["program"], sums["total"])
+        self.assertEqual(out["kv_bytes_per_token"], 2 * 6 * 256 * 2)
+        self.assertEqual(out["bytes"]["kv_cache"], 3 * 64 * out["kv_bytes_per_token"])
+        self.assertEqual(out["bytes"]["kv_cache"], 2 * out["bytes_per_core"]["kv_cache"])
+        self.assertEqual(out["bytes"]["weights_by_kind"]["mlp"], 2 * out["bytes_per_core"]["weights_by_kind"]["mlp"])
+
+    def test_knows_published_shapes_and_the_rules_of_the_accelerators(self):
+        out = self.plan("--shape", "opt-13b", "--dtype", "f16")
+        self.assertAlmostEqual(out["parameters"] / 12.85e9, 1, places=2)
+        degrees = {row["tp"]: row for row in out["tensor_parallel_degrees"]}
+        self.assertFalse(degrees[1]["fits_16_gib_core"])
+        self.assertTrue(degrees[2]["fits_16_gib_core"])
+        self.assertEqual((degrees[2]["inf2"], degrees[2]["trn1"], degrees[4]["trn1"]), (True, True, False))
+        self.assertFalse(degrees[12]["allowed"])
+        self.assertIn("40 heads cannot be split in 12", degrees[12]["reason"])
+
+    def test_the_cache_may_have_a_type_of_its_own(self):
+        narrow = self.plan(MODEL, "--kv-dtype", "f16")
+        self.assertEqual(2 * narrow["bytes"]["kv_cache"], self.plan(MODEL)["bytes"]["kv_cache"])
+        self.assertEqual(narrow["bytes"]["weights"], self.plan(MODEL)["bytes"]["weights"])
+
+    def test_what_is_planned_is_what_decides_at_load(self):
+        total = self.plan(MODEL, "--n-positions", "64", "--batch", "1")["bytes"]["total"]
+        load = ("generate", MODEL, "-p", "x", "--n-positions", "64", "--max-new-tokens", "1", "--batch", "1")
+        self.assertEqual(ganglion(*load, GANGLION_MEMORY_BYTES=str(total)).returncode, 0)
+        done = ganglion(*load, GANGLION_MEMORY_BYTES=str(total - 1))
+        self.assertEqual(done.returncode, 5, done.stderr)
+
+    def test_says_when_it_does_not_fit_and_refuses_what_is_wrong(self):
+        out = json.loads(ganglion("plan", MODEL, "--json", GANGLION_MEMORY_BYTES="1000000").stdout)
+        self.assertFalse(out["fits"])
+        self.assertEqual(out["sequences_that_fit"], 0)
+        self.assertIn("does not fit", ganglion("plan", MODEL, GANGLION_MEMORY_BYTES="1000000").stdout)
+        for arguments, code in (((), 2), ((MODEL, "--shape", "opt-13b"), 2), (("--shape", "opt-14b"), 3), ((MODEL, "--tp", "3"), 2), ((MODEL, "--n-positions", "513"), 2)):
+            self.assertEqual(ganglion("plan", *arguments).returncode, code, arguments)
 
 
 class Bench(unittest.TestCase):

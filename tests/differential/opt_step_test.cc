@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "kernels/table.h"
+#include "models/opt.h"
 #include "models/registry.h"
 #include "models/step.h"
 #include "runtime/executable.h"
@@ -18,13 +19,13 @@ models::Config tiny_opt(bool norm_before) {
   config.model_type = "opt";
   config.vocab = 50;
   config.hidden = 64;
-  config.embed_dim = norm_before ? 64 : 32;
   config.layers = 2;
   config.heads = config.kv_heads = 8;
   config.head_dim = 8;
   config.ffn = 96;
   config.max_positions = 40;
-  config.norm_before = config.final_norm = norm_before;
+  config.own =
+      models::OptConfig{.embed_dim = norm_before ? 64 : 32, .norm_before = norm_before, .final_norm = norm_before};
   config.activation = norm_before ? models::ActivationFunction::kRelu : models::ActivationFunction::kGeluErf;
   return config;
 }
@@ -151,7 +152,8 @@ TEST(OptStepPlan, HasNoGenericStepOnWeightsOrCaches) {
 
 TEST(OptStepPlan, TakesAsMuchForWeightsOnManyRanksAsOnOne) {
   models::Config config = tiny_opt(true);
-  config.hidden = config.embed_dim = 512;
+  config.hidden = 512;
+  config.own = models::OptConfig{.embed_dim = 512};
   config.head_dim = 64;
   config.ffn = 2048;
   const auto weights = [&](int ranks) {

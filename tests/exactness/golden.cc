@@ -11,14 +11,29 @@
 namespace ganglion::exactness {
 
 const std::vector<std::string>& golden_names() {
-  static const std::vector<std::string> names = {"pre-norm-relu-tied", "pre-norm-gelu-untied", "post-norm-projections",
-                                                 "sharded", "demo"};
+  static const std::vector<std::string> names = {"pre-norm-relu-tied",
+                                                 "pre-norm-gelu-untied",
+                                                 "post-norm-projections",
+                                                 "sharded",
+                                                 "demo",
+                                                 "gpt2",
+                                                 "gpt2-variant",
+                                                 "gpt-bigcode-multi-query",
+                                                 "gpt-bigcode-heads",
+                                                 "gptj",
+                                                 "gptj-tied",
+                                                 "llama",
+                                                 "llama3-grouped-tied",
+                                                 "llama-linear",
+                                                 "llama-dynamic",
+                                                 "llama-biases"};
   return names;
 }
 
 Golden load_golden(const std::string& name) {
   const std::filesystem::path source = GANGLION_SOURCE_DIR;
-  const std::filesystem::path folder = source / "tests/goldens/opt" / name;
+  std::filesystem::path folder = source / "tests/goldens/opt" / name;
+  if (!std::filesystem::exists(folder)) folder = source / "tests/goldens/families" / name;
   const auto json = nlohmann::json::parse(read_text(folder / "goldens.json"));
   Golden golden;
   golden.model = name == "demo" ? source / "share/opt-demo" : folder;

@@ -1,4 +1,5 @@
-// What Hugging Face transformers makes of a model in f32 (tests/goldens/opt/make_goldens.py), read from its files.
+// What Hugging Face transformers makes of a model in f32 (make_goldens.py in tests/goldens/opt and
+// tests/goldens/families), read from its files.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,7 @@ struct Golden {
   Tensor logits;  // f32 [prompt, logit step, vocab]
 };
 
-// By the name of its folder under tests/goldens/opt.
+// By the name of its folder under tests/goldens/opt or tests/goldens/families.
 Golden load_golden(const std::string& name);
 const std::vector<std::string>& golden_names();
 

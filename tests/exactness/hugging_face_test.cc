@@ -1,4 +1,5 @@
-// Greedy decoding in f32 against Hugging Face transformers, on tiny models of every OPT layout and on the embedded one.
+// Greedy decoding in f32 against Hugging Face transformers, on tiny models of every layout of every family and on the
+// embedded one.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -94,7 +95,7 @@ TEST_P(HuggingFace, HasTheSameTokensAndLogitsWhenEachPromptRunsAlone) {
 
 TEST_P(HuggingFace, HasTheSameTokensOnEveryNumberOfRanks) {
   for (const int tp : {1, 2, 4, 8}) {
-    if (checkpoint_.config.heads % tp != 0) continue;  // the tiny models have 4 heads
+    if (checkpoint_.config.heads % tp != 0) continue;  // most of the tiny models have 4 heads
     SCOPED_TRACE(testing::Message() << "tp " << tp);
     auto on_ranks = options();
     on_ranks.tp = tp;

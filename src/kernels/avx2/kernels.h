@@ -20,6 +20,8 @@ void kv_write(const KvWriteArgs& args) noexcept;
 void kv_scale(const KvWriteArgs& args) noexcept;
 
 void layer_norm(const LayerNormArgs& args) noexcept;
+void rms_norm(const RmsNormArgs& args) noexcept;
+void rotary(const RotaryArgs& args) noexcept;
 void softmax(const float* x, float* out, std::int64_t rows, std::int64_t cols) noexcept;
 template <Storage S>
 void gather_rows(const void* table, const std::int32_t* ids, float* out, std::int64_t count, std::int64_t rows,

@@ -53,6 +53,11 @@ struct Vec {
     _mm256_maskstore_ps(out, _mm256_castps_si256(first(count)), x);
   }
 
+  // Pairs of neighbouring lanes: (b, a) for (a, b); (x0, x0, x1, x1, ...) of the lower half; -0 in lanes 0, 2, ...
+  static Reg swap_neighbours(Reg a) noexcept { return _mm256_permute_ps(a, 0xb1); }
+  static Reg twice(Reg a) noexcept { return _mm256_permutevar8x32_ps(a, _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3)); }
+  static Reg even_signs() noexcept { return _mm256_setr_ps(-0.0f, 0, -0.0f, 0, -0.0f, 0, -0.0f, 0); }
+
   // 2^n for whole n in [-126, 127].
   static Reg power_of_two(Reg n) noexcept {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));

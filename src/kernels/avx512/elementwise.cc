@@ -44,6 +44,7 @@ GANGLION_UNARY(kLogistic)
 GANGLION_UNARY(kRelu)
 GANGLION_UNARY(kGeluErf)
 GANGLION_UNARY(kGeluTanh)
+GANGLION_UNARY(kSilu)
 #undef GANGLION_UNARY
 
 #define GANGLION_BINARY(op) template void binary<Binary::op>(const float*, const float*, float*, std::int64_t) noexcept;

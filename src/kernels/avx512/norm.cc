@@ -7,6 +7,8 @@ namespace ganglion::kernels::avx512 {
 
 void layer_norm(const LayerNormArgs& args) noexcept { kernels::layer_norm<Vec>(args); }
 
+void rms_norm(const RmsNormArgs& args) noexcept { kernels::rms_norm<Vec>(args); }
+
 void softmax(const float* x, float* out, std::int64_t rows, std::int64_t cols) noexcept {
   kernels::softmax<Vec>(x, out, rows, cols);
 }

@@ -51,6 +51,13 @@ struct Vec {
     _mm512_mask_storeu_ps(out, first(count), x);
   }
 
+  // Pairs of neighbouring lanes: (b, a) for (a, b); (x0, x0, x1, x1, ...) of the lower half; -0 in lanes 0, 2, ...
+  static Reg swap_neighbours(Reg a) noexcept { return _mm512_permute_ps(a, 0xb1); }
+  static Reg twice(Reg a) noexcept {
+    return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7), a);
+  }
+  static Reg even_signs() noexcept { return _mm512_castsi512_ps(_mm512_set1_epi64(0x80000000)); }
+
   // 2^n for whole n in [-126, 127].
   static Reg power_of_two(Reg n) noexcept {
     const __m512i whole = _mm512_cvtps_epi32(n);

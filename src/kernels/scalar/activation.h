@@ -17,6 +17,8 @@ inline float gelu_tanh(float x) noexcept {
   return 0.5f * x * (1.0f + std::tanh(0.79788456080286536f * (x + 0.044715f * x * x * x)));
 }
 
+inline float silu(float x) noexcept { return x / (1.0f + std::exp(-x)); }
+
 inline float activate(Activation activation, float x) noexcept {
   switch (activation) {
     case Activation::kNone:
@@ -27,6 +29,8 @@ inline float activate(Activation activation, float x) noexcept {
       return gelu_erf(x);
     case Activation::kGeluTanh:
       return gelu_tanh(x);
+    case Activation::kSilu:
+      return silu(x);
   }
   return x;
 }

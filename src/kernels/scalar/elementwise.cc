@@ -20,6 +20,7 @@ float apply(float x) noexcept {
   if constexpr (Op == Unary::kRelu) return relu(x);
   if constexpr (Op == Unary::kGeluErf) return gelu_erf(x);
   if constexpr (Op == Unary::kGeluTanh) return gelu_tanh(x);
+  if constexpr (Op == Unary::kSilu) return silu(x);
 }
 
 template <Binary Op>
@@ -58,6 +59,7 @@ GANGLION_UNARY(kLogistic)
 GANGLION_UNARY(kRelu)
 GANGLION_UNARY(kGeluErf)
 GANGLION_UNARY(kGeluTanh)
+GANGLION_UNARY(kSilu)
 #undef GANGLION_UNARY
 
 #define GANGLION_BINARY(op) template void binary<Binary::op>(const float*, const float*, float*, std::int64_t) noexcept;

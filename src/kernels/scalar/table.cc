@@ -4,6 +4,14 @@
 
 namespace ganglion::kernels {
 
+namespace {
+
+constexpr Conversions kConversions = {
+    .to_f32 = {scalar::to_f32<Storage::kF32>, scalar::to_f32<Storage::kF16>, scalar::to_f32<Storage::kBF16>},
+    .from_f32 = {scalar::from_f32<Storage::kF32>, scalar::from_f32<Storage::kF16>, scalar::from_f32<Storage::kBF16>}};
+
+}  // namespace
+
 constexpr Table make_scalar_table() noexcept {
   using namespace scalar;
   using enum Storage;
@@ -11,19 +19,22 @@ constexpr Table make_scalar_table() noexcept {
       .isa = "scalar",
       .panel_width = kPanelWidth,
       .packed_bytes = packed_bytes_in_panels<kPanelWidth>,
-      .pack = pack_in_panels<kPanelWidth>,
+      .pack = pack<kPanelWidth, kConversions>,
+      .pack_turned = pack_turned<kPanelWidth, kConversions>,
       .matmul = {matmul<kF32>, matmul<kF16>, matmul<kBF16>, matmul<kS8>, matmul<kS4>},
       .attention = {attention<kF32>, attention<kF16>, attention<kBF16>, attention<kS8>},
       .attention_scratch = attention_scratch,
       .kv_write = {kv_write<kF32>, kv_write<kF16>, kv_write<kBF16>, kv_write<kS8>},
       .kv_scale = kv_scale,
       .layer_norm = layer_norm,
+      .rms_norm = rms_norm,
+      .rotary = rotary,
       .softmax = softmax,
       .gather_rows = {gather_rows<kF32>, gather_rows<kF16>, gather_rows<kBF16>},
       .gather_packed_rows = gather_rows_of_panels<kPanelWidth>,
       .unary = {unary<Unary::kNegate>, unary<Unary::kAbs>, unary<Unary::kExp>, unary<Unary::kLog>, unary<Unary::kSqrt>,
                 unary<Unary::kRsqrt>, unary<Unary::kTanh>, unary<Unary::kErf>, unary<Unary::kLogistic>,
-                unary<Unary::kRelu>, unary<Unary::kGeluErf>, unary<Unary::kGeluTanh>},
+                unary<Unary::kRelu>, unary<Unary::kGeluErf>, unary<Unary::kGeluTanh>, unary<Unary::kSilu>},
       .binary = {binary<Binary::kAdd>, binary<Binary::kSubtract>, binary<Binary::kMultiply>, binary<Binary::kDivide>,
                  binary<Binary::kMaximum>, binary<Binary::kMinimum>},
       .to_f32 = {to_f32<kF32>, to_f32<kF16>, to_f32<kBF16>},

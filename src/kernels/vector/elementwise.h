@@ -24,6 +24,7 @@ typename V::Reg unary_of(typename V::Reg x) noexcept {
   if constexpr (Op == Unary::kRelu) return M::relu(x);
   if constexpr (Op == Unary::kGeluErf) return M::gelu_erf(x);
   if constexpr (Op == Unary::kGeluTanh) return M::gelu_tanh(x);
+  if constexpr (Op == Unary::kSilu) return M::silu(x);
 }
 
 template <class V, Binary Op>

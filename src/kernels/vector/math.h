@@ -93,6 +93,8 @@ struct Math {
     const Reg cubic = V::fma(V::mul(V::mul(x, x), x), V::all(0.044715f), x);
     return V::fma(half, tanh(V::mul(cubic, V::all(0.79788456080286536f))), half);
   }
+  // x / (1 + exp(-x)); where exp overflows the quotient is -0, as it should be.
+  static Reg silu(Reg x) noexcept { return V::div(x, V::add(V::all(1.0f), exp(V::flip(x, V::all(-0.0f))))); }
   static Reg activate(Activation activation, Reg x) noexcept {
     switch (activation) {
       case Activation::kNone:
@@ -103,6 +105,8 @@ struct Math {
         return gelu_erf(x);
       case Activation::kGeluTanh:
         return gelu_tanh(x);
+      case Activation::kSilu:
+        return silu(x);
     }
     return x;
   }

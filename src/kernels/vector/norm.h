@@ -1,4 +1,4 @@
-// Layer norm and softmax of contiguous rows, for a vector type V.
+// Norms and softmax of contiguous rows, for a vector type V.
 #pragma once
 
 #include <cstdint>
@@ -45,6 +45,26 @@ void layer_norm(const LayerNormArgs& args) noexcept {
       const auto normed = V::mul(centred(i, count), scale);
       V::store_first(out + i,
                      V::fma(normed, V::load_first(args.weight + i, count), V::load_first(args.bias + i, count)), count);
+    });
+  }
+}
+
+// The sum of squares in double, so that neither a long row nor a large element loses anything.
+template <class V>
+void rms_norm(const RmsNormArgs& args) noexcept {
+  const std::int64_t cols = args.cols;
+  for (std::int64_t row = 0; row < args.rows; ++row) {
+    const float* x = args.x + row * cols;
+    float* out = args.out + row * cols;
+    typename V::Doubles squares = V::no_doubles();
+    for_columns<V>(cols, [&](std::int64_t i, std::int64_t count) noexcept {
+      squares = V::add_squares(squares, V::load_first(x + i, count));
+    });
+    const double mean = V::reduce_doubles(squares) / static_cast<double>(cols);
+    const auto scale = V::all(static_cast<float>(1.0 / V::root(mean + static_cast<double>(args.epsilon))));
+    for_columns<V>(cols, [&](std::int64_t i, std::int64_t count) noexcept {
+      const auto normed = V::mul(V::load_first(x + i, count), scale);
+      V::store_first(out + i, V::mul(normed, V::load_first(args.weight + i, count)), count);
     });
   }
 }

@@ -33,13 +33,12 @@ CpuExecutable::CpuExecutable(std::unique_ptr<const hlo::Module> module, const Co
   plain_.program = compiler::compile(*module_, compile);
 }
 
-Footprint CpuExecutable::footprint() const {
+Footprint CpuExecutable::footprint_of_rank() const {
   const program::Program& program = plain_.program;
   Footprint sum;
-  for (const program::WeightForm& form : program.weights) sum.weights += form.bytes * weight_copies(form);
-  for (const program::StateSlot& state : program.states) sum.state += state.bytes * ranks_;
-  sum.activations =
-      program.arena_bytes * ranks_ + program.shared_arena_bytes + program.scratch_bytes * pool_->threads();
+  for (const program::WeightForm& form : program.weights) sum.weights += form.bytes;
+  for (const program::StateSlot& state : program.states) sum.state += state.bytes;
+  sum.activations = program.arena_bytes + program.shared_arena_bytes + program.scratch_bytes * pool_->threads();
   for (const Port& port : program.inputs) {
     if (port.rows != kAllRows) {
       sum.activations += element_count(port.dims) * static_cast<std::int64_t>(dtype_size(port.dtype));
@@ -49,8 +48,27 @@ Footprint CpuExecutable::footprint() const {
   return sum;
 }
 
+// All ranks run in this process: each has its shards, its cache and its arena, the rest is there once.
+Footprint CpuExecutable::footprint() const {
+  Footprint sum = footprint_of_rank();
+  sum.weights = 0;
+  for (const StoredWeight& weight : stored_weights()) sum.weights += weight.bytes * weight.copies;
+  sum.state *= ranks_;
+  sum.activations += plain_.program.arena_bytes * (ranks_ - 1);
+  return sum;
+}
+
+std::vector<StoredWeight> CpuExecutable::stored_weights() const {
+  std::vector<StoredWeight> out;
+  for (const program::WeightForm& form : plain_.program.weights) {
+    out.push_back({form.parameter, form.packed, form.bytes, weight_copies(form)});
+  }
+  return out;
+}
+
 void CpuExecutable::allocate(Plan& plan) {
   if (plan.allocated) return;
+  staging_.clear();
   allocate_weights();
   const program::Program& program = plan.program;
   const auto ranks = static_cast<std::size_t>(ranks_);

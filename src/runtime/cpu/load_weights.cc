@@ -1,7 +1,11 @@
 // From a source, read by rows, to the form the kernels want: packed panels or plain rows. The result depends on the
 // weight's shape and storage type and on the kernel table, not on threads or chunks.
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <functional>
+
+#include <fmt/core.h>
 
 #include "base/error.h"
 #include "runtime/cpu/executable.h"
@@ -9,7 +13,9 @@
 namespace ganglion::runtime::cpu {
 namespace {
 
-constexpr std::int64_t kChunkBytes = 4 << 20;  // of a source's rows that one thread holds at a time
+// Of a source's rows that one thread holds at a time: what was read is still in the core's own cache when it is packed.
+constexpr std::int64_t kChunkBytes = 1 << 20;
+constexpr std::int64_t kWorthThreads = 64 << 10;
 
 kernels::Storage storage_of(DType dtype) {
   return dtype == DType::kF16    ? kernels::Storage::kF16
@@ -19,28 +25,35 @@ kernels::Storage storage_of(DType dtype) {
                                  : kernels::Storage::kF32;
 }
 
+// Every form begins on a cache line.
+std::size_t aligned(std::int64_t bytes) { return (static_cast<std::size_t>(bytes) + 63) / 64 * 64; }
+
 std::int64_t row_count(const Dims& dims) { return dims.empty() ? 1 : dims[0]; }
 
 // Calls work(begin, end, staging) for chunks of rows [0, rows), each of a multiple of `step` rows but the last.
 template <typename Work>
-void for_chunks(ThreadPool& pool, std::int64_t rows, std::int64_t row_bytes, std::int64_t step, const Work& work) {
+void for_chunks(const LoadTools& tools, std::int64_t rows, std::int64_t row_bytes, std::int64_t step,
+                const Work& work) {
   if (rows == 0 || row_bytes == 0) return;
   const std::int64_t wanted = std::max<std::int64_t>(1, kChunkBytes / row_bytes / step) * step;
-  const std::int64_t share = (rows / pool.threads() + step - 1) / step * step;
+  const std::int64_t share = (rows / tools.pool.threads() + step - 1) / step * step;
   const std::int64_t chunk = std::max(step, std::min(wanted, share));
   const std::int64_t chunks = (rows + chunk - 1) / chunk;
+  const auto staging_bytes = static_cast<std::size_t>(std::min(chunk, rows) * row_bytes);
+  tools.staging.resize(static_cast<std::size_t>(tools.pool.threads()));
+  std::atomic<std::int64_t> next = 0;
   const std::function<void(int)> job = [&](int thread) {
-    Buffer staging;
-    for (std::int64_t i = thread; i < chunks; i += pool.threads()) {
-      if (staging.size() == 0) staging = Buffer(static_cast<std::size_t>(std::min(chunk, rows) * row_bytes));
+    Buffer& staging = tools.staging[static_cast<std::size_t>(thread)];
+    for (std::int64_t i = next++; i < chunks; i = next++) {
+      if (staging.size() < staging_bytes) staging = Buffer(staging_bytes);
       work(i * chunk, std::min(rows, (i + 1) * chunk), staging.data());
     }
   };
-  if (chunks == 1) {
-    Buffer staging(static_cast<std::size_t>(rows * row_bytes));
-    work(0, rows, staging.data());
+  // Waking the others takes longer than a bias.
+  if (chunks == 1 || rows * row_bytes < kWorthThreads) {
+    job(0);
   } else {
-    pool.run(job);
+    tools.pool.run(job);
   }
 }
 
@@ -57,53 +70,42 @@ void convert(const kernels::Table& table, DType from, const std::byte* values, D
   }
 }
 
-void load_plain(DType dtype, const TensorSource& source, const kernels::Table& table, ThreadPool& pool, std::byte* to) {
+void load_plain(DType dtype, const TensorSource& source, const LoadTools& tools, std::byte* to) {
   const std::int64_t rows = row_count(source.dims());
   const std::int64_t count = element_count(source.dims());
   if (count == 0) return;
   const std::int64_t row = count / rows;
   const auto from_size = static_cast<std::int64_t>(dtype_size(source.dtype()));
   const auto to_size = static_cast<std::int64_t>(dtype_size(dtype));
-  for_chunks(pool, rows, row * from_size, 1, [&](std::int64_t begin, std::int64_t end, std::byte* staging) {
+  for_chunks(tools, rows, row * from_size, 1, [&](std::int64_t begin, std::int64_t end, std::byte* staging) {
     std::byte* out = to + begin * row * to_size;
     if (source.dtype() == dtype) {
       source.read_rows(begin, end, out);
       return;
     }
     source.read_rows(begin, end, staging);
-    convert(table, source.dtype(), staging, dtype, out, (end - begin) * row);
+    convert(tools.table, source.dtype(), staging, dtype, out, (end - begin) * row);
   });
-}
-
-// A weight stored as [k, n]: read whole (one weight at a time), then turned chunk by chunk.
-void load_turned(const program::WeightForm& form, DType dtype, const TensorSource& source, const kernels::Table& table,
-                 ThreadPool& pool, std::byte* to) {
-  const auto size = static_cast<std::int64_t>(dtype_size(source.dtype()));
-  Tensor whole(source.dtype(), source.dims());
-  load_plain(source.dtype(), source, table, pool, whole.data());
-  for_chunks(pool, form.n, form.k * size, table.panel_width,
-             [&](std::int64_t begin, std::int64_t end, std::byte* staging) {
-               for (std::int64_t k = 0; k < form.k; ++k) {
-                 const std::byte* row = whole.data() + (k * form.n + begin) * size;
-                 for (std::int64_t n = 0; n < end - begin; ++n) {
-                   std::memcpy(staging + (n * form.k + k) * size, row + n * size, static_cast<std::size_t>(size));
-                 }
-               }
-               table.pack(storage_of(source.dtype()), staging, storage_of(dtype), to, begin, end, form.n, form.k);
-             });
 }
 
 }  // namespace
 
-void load_form(const program::WeightForm& form, DType dtype, const TensorSource& source, const kernels::Table& table,
-               ThreadPool& pool, std::byte* to) {
-  if (!form.packed) return load_plain(dtype, source, table, pool, to);
-  if (form.transposed) return load_turned(form, dtype, source, table, pool, to);
+void load_form(const program::WeightForm& form, DType dtype, const TensorSource& source, const LoadTools& tools,
+               std::byte* to) {
+  if (!form.packed) return load_plain(dtype, source, tools, to);
   const auto size = static_cast<std::int64_t>(dtype_size(source.dtype()));
-  for_chunks(pool, form.n, form.k * size, table.panel_width,
+  const kernels::Storage from = storage_of(source.dtype()), stored = storage_of(dtype);
+  if (form.transposed) {
+    for_chunks(tools, form.k, form.n * size, 1, [&](std::int64_t begin, std::int64_t end, std::byte* staging) {
+      source.read_rows(begin, end, staging);
+      tools.table.pack_turned(from, staging, stored, to, begin, end, form.n, form.k);
+    });
+    return;
+  }
+  for_chunks(tools, form.n, form.k * size, tools.table.panel_width,
              [&](std::int64_t begin, std::int64_t end, std::byte* staging) {
                source.read_rows(begin, end, staging);
-               table.pack(storage_of(source.dtype()), staging, storage_of(dtype), to, begin, end, form.n, form.k);
+               tools.table.pack(from, staging, stored, to, begin, end, form.n, form.k);
              });
 }
 
@@ -112,12 +114,15 @@ void CpuExecutable::allocate_weights() {
   const program::Program& program = plain_.program;
   weight_pointers_.assign(static_cast<std::size_t>(ranks_), {});
   state_pointers_.assign(static_cast<std::size_t>(ranks_), {});
+  std::size_t bytes = 0;
+  for (const program::WeightForm& form : program.weights)
+    bytes += aligned(form.bytes) * static_cast<std::size_t>(weight_copies(form));
+  weights_ = Buffer(bytes);
+  std::byte* next = weights_.data();
   for (const program::WeightForm& form : program.weights) {
-    std::vector<Buffer>& copies = weights_.emplace_back();
-    for (int i = 0; i < weight_copies(form); ++i) copies.emplace_back(static_cast<std::size_t>(form.bytes));
     for (int rank = 0; rank < ranks_; ++rank) {
-      weight_pointers_[static_cast<std::size_t>(rank)].push_back(
-          copies[form.sharded ? static_cast<std::size_t>(rank) : 0].data());
+      weight_pointers_[static_cast<std::size_t>(rank)].push_back(next);
+      if (form.sharded || rank == ranks_ - 1) next += aligned(form.bytes);
     }
   }
   for (const program::StateSlot& state : program.states) {
@@ -128,6 +133,26 @@ void CpuExecutable::allocate_weights() {
     }
   }
   allocated_ = true;
+}
+
+std::string CpuExecutable::weight_layout() const {
+  std::string text = fmt::format("panels of {}\n", table_->panel_width);
+  for (const program::WeightForm& form : plain_.program.weights) {
+    const hlo::Instruction& weight = *parameters_[static_cast<std::size_t>(form.parameter)];
+    text += fmt::format("{} {} {} x {} {}{}\n", weight.name, weight.shape.text(), weight_copies(form), form.bytes,
+                        form.packed ? "packed" : "plain", form.transposed ? " from columns" : "");
+  }
+  return text;
+}
+
+std::span<std::byte> CpuExecutable::weight_image() {
+  allocate_weights();
+  return {weights_.data(), weights_.size()};
+}
+
+void CpuExecutable::weights_are_in_image() {
+  for (const program::WeightForm& form : plain_.program.weights)
+    loaded_[static_cast<std::size_t>(form.parameter)] = true;
 }
 
 void CpuExecutable::load_weight(std::int64_t parameter, std::span<const std::shared_ptr<const TensorSource>> per_rank) {
@@ -154,9 +179,9 @@ void CpuExecutable::load_weight(std::int64_t parameter, std::span<const std::sha
   for (std::size_t i = 0; i < program.weights.size(); ++i) {
     const program::WeightForm& form = program.weights[i];
     if (form.parameter != parameter) continue;
-    for (std::size_t copy = 0; copy < weights_[i].size(); ++copy) {
-      const TensorSource& source = *per_rank[weight.sharded ? copy : 0];
-      load_form(form, weight.shape.dtype, source, *table_, *pool_, weights_[i][copy].data());
+    for (int copy = 0; copy < weight_copies(form); ++copy) {
+      load_form(form, weight.shape.dtype, *per_rank[static_cast<std::size_t>(copy)], {*table_, *pool_, staging_},
+                weight_pointers_[static_cast<std::size_t>(copy)][i]);
     }
   }
   loaded_[static_cast<std::size_t>(parameter)] = true;

@@ -42,6 +42,8 @@ std::optional<kernels::Unary> table_unary(ElementOp op) {
       return kernels::Unary::kGeluErf;
     case ElementOp::kGeluTanh:
       return kernels::Unary::kGeluTanh;
+    case ElementOp::kSilu:
+      return kernels::Unary::kSilu;
     default:
       return std::nullopt;
   }

@@ -64,6 +64,40 @@ void run_step(const program::LayerNormParams& params, const StepContext& context
   });
 }
 
+void run_step(const program::RmsNormParams& params, const StepContext& context) {
+  const program::Step& step = context.step;
+  const std::int64_t rows = context.frames[0].rows_of(step.operands[0].rows, step.operands[0].dims[0]);
+  for_share(context, rows, params.cols * 4, 1, [&](const Frame& frame, std::int64_t begin, std::int64_t end) {
+    kernels::RmsNormArgs args;
+    args.x = frame.as<const float>(step.operands[0]) + begin * params.cols;
+    args.weight = frame.as<const float>(step.operands[1]);
+    args.out = frame.as<float>(step.results[0]) + begin * params.cols;
+    args.rows = end - begin;
+    args.cols = params.cols;
+    args.epsilon = params.epsilon;
+    context.team.table->rms_norm(args);
+  });
+}
+
+void run_step(const program::RotaryParams& params, const StepContext& context) {
+  const program::Step& step = context.step;
+  const std::int64_t cols = params.heads * params.head_dim;
+  const std::int64_t rows = context.frames[0].rows_of(step.operands[0].rows, step.operands[0].dims[0]);
+  for_share(context, rows, cols * 4, 1, [&](const Frame& frame, std::int64_t begin, std::int64_t end) {
+    kernels::RotaryArgs args;
+    args.x = frame.as<const float>(step.operands[0]) + begin * cols;
+    args.cosine = frame.as<const float>(step.operands[1]) + begin * params.pairs;
+    args.sine = frame.as<const float>(step.operands[2]) + begin * params.pairs;
+    args.out = frame.as<float>(step.results[0]) + begin * cols;
+    args.rows = end - begin;
+    args.heads = params.heads;
+    args.head_dim = params.head_dim;
+    args.pairs = params.pairs;
+    args.neighbours = params.neighbours;
+    context.team.table->rotary(args);
+  });
+}
+
 void run_step(const program::EmbeddingParams& params, const StepContext& context) {
   const program::Step& step = context.step;
   const std::int64_t count = context.frames[0].rows_of(step.operands[1].rows, step.operands[1].dims[0]);

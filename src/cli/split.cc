@@ -1,0 +1,158 @@
+// `ganglion split`: a checkpoint in the split form, for transformers-neuronx or for ourselves.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "checkpoint/pieces.h"
+#include "checkpoint/split_folder.h"
+#include "checkpoint/store.h"
+#include "cli/verb.h"
+#include "models/config.h"
+#include "models/registry.h"
+
+namespace ganglion::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using checkpoint::NamedTensor;
+
+struct Options {
+  std::string model;
+  std::string out;
+  bool overwrite = false;
+};
+
+// A line on a terminal that is drawn again, for what takes more than two seconds.
+class Progress {
+ public:
+  explicit Progress(std::uint64_t total) : total_(total), shows_(::isatty(STDERR_FILENO) == 1) {}
+  ~Progress() {
+    if (drawn_) std::fputs("\r\x1b[K", stderr);
+  }
+  Progress(const Progress&) = delete;
+
+  void advance(std::uint64_t bytes) {
+    done_ += bytes;
+    const auto now = std::chrono::steady_clock::now();
+    const std::chrono::duration<double> spent = now - start_;
+    if (!shows_ || spent.count() < 2 || now - last_ < std::chrono::milliseconds(200)) return;
+    last_ = now;
+    drawn_ = true;
+    const double rate = static_cast<double>(done_) / spent.count();
+    std::fprintf(stderr, "\r\x1b[K%.0f %% of %.1f GB, %.0f MB/s, %.0f s left",
+                 100.0 * static_cast<double>(done_) / total_, total_ / 1e9, rate / 1e6,
+                 (total_ - static_cast<double>(done_)) / rate);
+    std::fflush(stderr);
+  }
+
+ private:
+  const double total_;
+  const bool shows_;
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point last_ = start_;
+  std::uint64_t done_ = 0;
+  bool drawn_ = false;
+};
+
+// The weights under the names that the whole model has in Python, for readers who know no others: with the prefix of
+// the base model, and with a tied head a second time.
+std::vector<NamedTensor> named_in_full(const checkpoint::Store& store, const models::Config& config) {
+  const auto& prefixes = models::find_family(config.model_type).optional_prefixes;
+  const std::vector<std::string> names = store.names();
+  const bool lacks_prefix = !prefixes.empty() && std::none_of(names.begin(), names.end(), [&](const auto& name) {
+    return name.starts_with(prefixes[0]);
+  });
+  std::vector<NamedTensor> out;
+  for (const std::string& name : names) {
+    const bool is_within_base = !name.starts_with("lm_head.");
+    out.push_back({(lacks_prefix && is_within_base ? prefixes[0] : "") + name, store.source(name)});
+  }
+  if (config.tied_head && !store.has("lm_head.weight")) {
+    constexpr std::array<std::string_view, 3> kTables = {"embed_tokens.weight", "wte.weight", "word_embeddings.weight"};
+    const auto table = std::find_if(out.begin(), out.end(), [&](const NamedTensor& tensor) {
+      return std::any_of(kTables.begin(), kTables.end(),
+                         [&](std::string_view suffix) { return tensor.name.ends_with(suffix); });
+    });
+    if (table != out.end()) out.push_back({"lm_head.weight", table->source});
+  }
+  return out;
+}
+
+// config.json, the tokenizer's files and the like: what is not weights.
+void copy_others(const fs::path& from, const fs::path& to) {
+  constexpr std::array<std::string_view, 4> kKinds = {".json", ".txt", ".model", ".jinja"};
+  for (const auto& entry : fs::directory_iterator(from)) {
+    const std::string name = entry.path().filename().string();
+    const std::string kind = entry.path().extension().string();
+    if (!entry.is_regular_file() || name.ends_with(".index.json")) continue;
+    if (std::find(kKinds.begin(), kKinds.end(), kind) == kKinds.end()) continue;
+    std::error_code error;
+    fs::copy_file(entry.path(), to / name, fs::copy_options::overwrite_existing, error);
+    if (error) fail(Code::kInvalidArgument, "[split] {} cannot be written: {}", (to / name).string(), error.message());
+  }
+}
+
+void check_target(const Options& options) {
+  std::error_code error;
+  if (fs::exists(options.out, error) && !fs::is_directory(options.out, error)) {
+    fail(Code::kInvalidArgument, "[split] {} is no folder; give the name of one to write", options.out);
+  }
+  if (fs::is_directory(options.out, error) && fs::equivalent(options.model, options.out, error)) {
+    fail(Code::kInvalidArgument, "[split] {} is the model itself; give another folder", options.out);
+  }
+  if (fs::is_directory(options.out, error) && !fs::is_empty(options.out, error) && !options.overwrite) {
+    fail(Code::kInvalidArgument, "[split] {} is not empty; give another folder, or --overwrite", options.out);
+  }
+  for (const char* first : {"model.safetensors", "model.safetensors.index.json"}) {
+    if (fs::exists(fs::path(options.out) / first, error)) {
+      fail(Code::kInvalidArgument, "[split] {} holds {}, which would be read in place of what is written; remove it",
+           options.out, first);
+    }
+  }
+}
+
+int split(const Options& options) {
+  const models::Config config = models::read_config(options.model);
+  const checkpoint::Store store = checkpoint::Store::open(options.model);
+  check_target(options);
+  const std::vector<NamedTensor> tensors = named_in_full(store, config);
+  std::uint64_t total = 0;
+  for (const NamedTensor& tensor : tensors) total += checkpoint::source_bytes(*tensor.source);
+  std::error_code error;
+  fs::create_directories(options.out, error);
+  if (error) fail(Code::kInvalidArgument, "[split] {} cannot be made: {}", options.out, error.message());
+  copy_others(options.model, options.out);
+  {
+    Progress progress(total);
+    checkpoint::write_split(options.out, tensors, [&](std::uint64_t bytes) { progress.advance(bytes); });
+  }
+  std::printf("%s: %zu tensors, %.1f MB\n", (fs::path(options.out) / checkpoint::kSplitFolder).c_str(), tensors.size(),
+              static_cast<double>(total) / 1e6);
+  return 0;
+}
+
+}  // namespace
+
+Action add_split(CLI::App& verb, const Settings&) {
+  auto options = std::make_shared<Options>();
+  verb.add_option("MODEL", options->model, "folder of a Hugging Face checkpoint, in any form that is read")->required();
+  verb.add_option("DIR", options->out, "folder to write: config.json, the tokenizer, and pytorch_model.bin/")
+      ->required();
+  verb.add_flag("--overwrite", options->overwrite, "write into a folder that is not empty");
+  verb.footer("example: ganglion split share/opt-demo /tmp/opt-demo-split");
+  return [=] { return split(*options); };
+}
+
+}  // namespace ganglion::cli

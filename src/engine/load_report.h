@@ -1,0 +1,37 @@
+// Where the time of a load went, and how far one has come.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace ganglion::engine {
+
+struct LoadPhase {
+  std::string name;  // "config", "tokenizer", "checkpoint", "graph", "compile", "weights", "warm"
+  double seconds = 0;
+  std::int64_t bytes = 0;  // that it read or made; 0: not counted
+};
+
+struct LoadReport {
+  std::vector<LoadPhase> phases;  // one after another
+  // Of the phase "weights": waiting for sources, and bringing into the kernels' form. Together they are the phase.
+  double read_seconds = 0;
+  double pack_seconds = 0;
+  bool from_cache = false;  // packed weights were read as they are
+
+  double seconds() const;
+  // "config 0.001 s, ..., weights 0.813 s (2.45 GiB at 3.24 GB/s; read 0.4, pack 0.4), total 0.9 s"
+  std::string text() const;
+};
+
+// Called on the loading thread now and then while weights are loaded.
+struct LoadProgress {
+  std::int64_t done = 0;  // bytes of sources
+  std::int64_t total = 0;
+  double seconds = 0;  // since the first
+};
+using OnProgress = std::function<void(const LoadProgress&)>;
+
+}  // namespace ganglion::engine
