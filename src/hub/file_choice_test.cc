@@ -56,9 +56,8 @@ TEST(FileChoice, SaysWhatIsThereWhenNothingCanBeRead) {
 }
 
 TEST(FileChoice, NamesThatLeadElsewhereAreRefused) {
-  for (const std::string name : {"", "/etc/passwd", "..", "../x", "a/../b", "a//b", "./a", "a/", "a\\b",
-                                 std::string("a\0b", 3).c_str(), "a\nb", "a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q"}) {
-    if (name == "a") continue;
+  for (const std::string name : {"", "/etc/passwd", "..", "../x", "a/../b", "a//b", "./a", "a/", "a\\b", "a\nb",
+                                 "a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q"}) {
     EXPECT_THROW(check_file_name(name, "test"), Error) << name;
   }
   EXPECT_THROW(check_file_name(std::string("a\0b", 3), "test"), Error);
