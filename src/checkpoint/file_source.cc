@@ -188,6 +188,7 @@ Stored stored_as(DType dtype) noexcept {
   switch (dtype) {
     case DType::kPred:
       return Stored::kPred;
+    case DType::kS4:  // a number a byte
     case DType::kS8:
       return Stored::kS8;
     case DType::kS32:

@@ -57,6 +57,7 @@ TEST(SafetensorsHeader, AWellFormedHeaderGivesTypesShapesPlacesAndMetadata) {
 TEST(SafetensorsHeader, EveryTypeSurvivesTheWayThroughItsName) {
   for (int i = 0; i < kDTypeCount; ++i) {
     const auto dtype = static_cast<DType>(i);
+    if (dtype == DType::kS4) continue;  // the format has none: files keep two in a byte of U8
     EXPECT_EQ(parse_safetensors_dtype(safetensors_name(dtype)), dtype);
   }
 }

@@ -36,6 +36,7 @@ TEST(Safetensors, WhatWasWrittenIsReadBackInEveryType) {
   std::vector<NamedTensor> tensors;
   for (int i = 0; i < kDTypeCount; ++i) {
     const auto dtype = static_cast<DType>(i);
+    if (dtype == DType::kS4) continue;  // the format has none: files keep two in a byte of U8
     tensors.push_back({std::string(dtype_name(dtype)), counting(dtype, {3, 5, 2})});
   }
   tensors.push_back({"scalar", counting(DType::kF32, {}, 7)});

@@ -26,6 +26,10 @@ std::string header_text(const std::vector<NamedTensor>& tensors, const std::map<
     if (tensor.name == "__metadata__" || !names.insert(tensor.name).second) {
       fail(Code::kInvalidArgument, "[safetensors] {}: the name \"{}\" comes twice or is reserved", place, tensor.name);
     }
+    if (tensor.source->dtype() == DType::kS4) {
+      fail(Code::kInvalidArgument, "[safetensors] {}: \"{}\" is s4, which the format does not have", place,
+           tensor.name);
+    }
     const std::uint64_t end = offset + source_bytes(*tensor.source);
     header[tensor.name] = {{"dtype", safetensors_name(tensor.source->dtype())},
                            {"shape", tensor.source->dims()},

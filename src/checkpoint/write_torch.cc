@@ -33,10 +33,12 @@ std::string_view storage_name(DType dtype) {
       return "BFloat16Storage";
     case DType::kF32:
       return "FloatStorage";
+    case DType::kS4:
     case DType::kU32:
       break;
   }
-  fail(Code::kUnsupported, "[torch] a tensor of u32 cannot be written: most versions of PyTorch have no such type");
+  fail(Code::kUnsupported, "[torch] a tensor of {} cannot be written: most versions of PyTorch have no such type",
+       dtype_name(dtype));
 }
 
 // Opcodes of protocol 2, as pickle.h reads them.

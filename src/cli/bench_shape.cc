@@ -82,6 +82,21 @@ struct Figures {
   double flops_per_token = 0;
 };
 
+// Bytes of a weight, scales included, of a layer and of the head.
+double layer_bytes(const models::Types& types) {
+  if (types.storage == DType::kS4) return 0.5 + 2.0 / static_cast<double>(types.group);
+  return static_cast<double>(dtype_size(types.storage));
+}
+double head_bytes(const models::Types& types) {
+  return types.storage == DType::kS4 ? 1.0 : static_cast<double>(dtype_size(types.storage));
+}
+
+// Bytes of K and V of one position, all layers together, scales of s8 included.
+double cache_bytes(const models::Config& config, DType kv) {
+  const double row = static_cast<double>(config.head_dim) * static_cast<double>(dtype_size(kv));
+  return 2.0 * static_cast<double>(config.layers * config.kv_heads) * (row + (kv == DType::kS8 ? 4 : 0));
+}
+
 Figures decode(engine::Engine& engine, const models::Config& config, const Options& options,
                const engine::EngineOptions& engine_options) {
   const auto times = run_requests(engine, options.batch, options.prompt, config.vocab, options.steps + 2);
@@ -96,13 +111,13 @@ Figures decode(engine::Engine& engine, const models::Config& config, const Optio
   GANGLION_CHECK(!rates.empty());
   const models::MatmulWork work = models::matmul_work(config);
   const double context = static_cast<double>(options.prompt) + static_cast<double>(options.steps) / 2;
-  const double cache = 2.0 * static_cast<double>(config.layers * config.kv_heads * config.head_dim) * context;
+  const models::Types& types = engine_options.types;
   Figures out;
   out.tokens_per_second = spread(rates);
-  out.bytes_per_token = static_cast<double>(work.layers + work.head) *
-                            static_cast<double>(dtype_size(engine_options.types.storage)) /
-                            static_cast<double>(options.batch) +
-                        cache * static_cast<double>(dtype_size(engine_options.types.kv));
+  out.bytes_per_token =
+      (static_cast<double>(work.layers) * layer_bytes(types) + static_cast<double>(work.head) * head_bytes(types)) /
+          static_cast<double>(options.batch) +
+      context * cache_bytes(config, types.kv);
   out.flops_per_token = 2.0 * static_cast<double>(work.layers + work.head) +
                         4.0 * static_cast<double>(config.layers * config.heads * config.head_dim) * context;
   return out;
@@ -124,9 +139,10 @@ Figures prefill(engine::Engine& engine, const models::Config& config, const Opti
       std::ceil(static_cast<double>(options.batch) * prompt / static_cast<double>(engine_options.max_batch_tokens));
   Figures out;
   out.tokens_per_second = spread(rates);
-  out.bytes_per_token = static_cast<double>(work.layers + work.head) * passes *
-                        static_cast<double>(dtype_size(engine_options.types.storage)) /
-                        (static_cast<double>(options.batch) * prompt);
+  const models::Types& types = engine_options.types;
+  out.bytes_per_token =
+      (static_cast<double>(work.layers) * layer_bytes(types) + static_cast<double>(work.head) * head_bytes(types)) *
+      passes / (static_cast<double>(options.batch) * prompt);
   out.flops_per_token = 2.0 * (static_cast<double>(work.layers) + static_cast<double>(work.head) / prompt) +
                         2.0 * static_cast<double>(config.layers * config.heads * config.head_dim) * prompt;
   return out;

@@ -124,7 +124,8 @@ Action add_compile(CLI::App& verb, const Settings& settings) {
   verb.add_option("--format", options->format, "hlo (text) or hlo.pb (HloModuleProto)")
       ->capture_default_str()
       ->check(CLI::IsMember({"hlo", "hlo.pb"}));
-  verb.add_option("--dtype", options->dtype, "storage of weights and cache: f32, f16 or bf16")->capture_default_str();
+  verb.add_option("--dtype", options->dtype, "storage of weights and cache: f32, f16, bf16, s8 or s4")
+      ->capture_default_str();
   verb.add_option("--tp", options->tp, "tensor parallel degree; the module is one rank's")
       ->capture_default_str()
       ->check(CLI::Range(1, 128));

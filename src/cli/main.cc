@@ -29,6 +29,7 @@ constexpr Row kVerbs[] = {
     {"plan", "what a model will take, byte by byte, and whether it fits", add_plan},
     {"tokenize", "text to token ids and back", add_tokenize},
     {"inspect", "show a model, the devices or the instruction sets", add_inspect},
+    {"quantize", "write a checkpoint with weights of 8 or 4 bits", add_quantize},
     {"download", "bring a model here: from Hugging Face, S3 or the web", add_download},
     {"bench", "measure this machine and this program", add_bench},
 };

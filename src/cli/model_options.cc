@@ -30,8 +30,13 @@ void add_model_options(CLI::App& verb, const Settings& settings, ModelOptions& o
   verb.add_option("--weight-cache", options.weight_cache,
                   "keep packed weights on disk for a faster next start: off, on or a folder")
       ->capture_default_str();
-  verb.add_option("--dtype", options.dtype, "storage of weights and cache: f32, f16 or bf16")->capture_default_str();
-  verb.add_option("--kv-dtype", options.kv_dtype, "storage of the cache (default: as --dtype)");
+  verb.add_option("--dtype", options.dtype, "storage of weights and cache: f32, f16, bf16, s8 or s4")
+      ->capture_default_str();
+  verb.add_option("--group-size", options.group, "with s4: neighbours that share a scale, 32, 64 or 128")
+      ->capture_default_str()
+      ->check(CLI::IsMember({32, 64, 128}));
+  verb.add_option("--kv-dtype", options.kv_dtype,
+                  "storage of the cache: f32, f16, bf16 or s8 (default: as --dtype, f16 with s8 and s4)");
   verb.add_option("--tp", options.tp, "tensor parallel degree")->capture_default_str()->check(CLI::Range(1, 128));
   verb.add_option("--threads", options.threads, "compute threads")->capture_default_str()->check(CLI::Range(1, 1024));
   verb.add_option("--n-positions", options.n_positions, "most tokens of one sequence (default: the model's)")
@@ -42,7 +47,8 @@ void add_model_options(CLI::App& verb, const Settings& settings, ModelOptions& o
 engine::EngineOptions engine_options_of(const ModelOptions& options, ThreadPool& pool) {
   engine::EngineOptions out;
   out.types = engine::parse_types(options.dtype);
-  if (!options.kv_dtype.empty()) out.types.kv = engine::parse_types(options.kv_dtype).kv;
+  out.types.group = options.group;
+  if (!options.kv_dtype.empty()) out.types.kv = engine::parse_cache_type(options.kv_dtype);
   out.tp = options.tp;
   out.n_positions = options.n_positions;
   out.isa = options.isa;

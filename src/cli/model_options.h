@@ -19,7 +19,8 @@ namespace ganglion::cli {
 
 struct ModelOptions {
   std::string dtype;
-  std::string kv_dtype;  // "": as dtype
+  std::int64_t group = 32;  // of s4
+  std::string kv_dtype;     // "": as dtype says
   int tp = 1;
   int threads = 1;
   std::int64_t n_positions = 0;  // 0: the model's

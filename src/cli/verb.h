@@ -22,6 +22,7 @@ Action add_run(CLI::App& verb, const Settings& settings);
 Action add_plan(CLI::App& verb, const Settings& settings);
 Action add_tokenize(CLI::App& verb, const Settings& settings);
 Action add_inspect(CLI::App& verb, const Settings& settings);
+Action add_quantize(CLI::App& verb, const Settings& settings);
 Action add_split(CLI::App& verb, const Settings& settings);
 Action add_download(CLI::App& verb, const Settings& settings);
 Action add_bench(CLI::App& verb, const Settings& settings);

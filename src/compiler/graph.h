@@ -22,7 +22,7 @@ struct Value {
 enum class NodeKind : std::uint8_t {
   kInstruction,  // as the opcode of `origin` says
   kElementwise,  // params: ElementwiseParams
-  kMatmul,       // MatmulParams; operands {x, weight parameter, bias?, residual?}
+  kMatmul,       // MatmulParams; operands {x, weight parameter, scales?, bias?, residual?}
   kLayerNorm,
   kRmsNorm,
   kRotary,

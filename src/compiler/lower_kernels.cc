@@ -14,7 +14,18 @@ namespace {
 kernels::Storage storage_of(DType dtype) {
   return dtype == DType::kF16    ? kernels::Storage::kF16
          : dtype == DType::kBF16 ? kernels::Storage::kBF16
+         : dtype == DType::kS8   ? kernels::Storage::kS8
+         : dtype == DType::kS4   ? kernels::Storage::kS4
                                  : kernels::Storage::kF32;
+}
+
+program::WeightForm panels(const kernels::Table& table, DType storage, std::int64_t n, std::int64_t k) {
+  program::WeightForm form;
+  form.packed = true;
+  form.n = n;
+  form.k = k;
+  form.bytes = static_cast<std::int64_t>(table.packed_bytes(storage_of(storage), n, k));
+  return form;
 }
 
 }  // namespace
@@ -22,14 +33,15 @@ kernels::Storage storage_of(DType dtype) {
 void Lowering::lower_matmul(std::int32_t index) {
   const Node& source = graph_.nodes[static_cast<std::size_t>(index)];
   const auto& params = std::get<program::MatmulParams>(source.params);
-  program::WeightForm form;
-  form.packed = true;
+  program::WeightForm form = panels(table_, params.storage, params.n, params.k);
   form.transposed = source.transposed_weight;
-  form.n = params.n;
-  form.k = params.k;
-  form.bytes = static_cast<std::int64_t>(table_.packed_bytes(storage_of(params.storage), params.n, params.k));
   std::vector<Operand> operands = {operand(source.operands[0]), weight_operand(source.operands[1], form)};
-  for (std::size_t i = 2; i < source.operands.size(); ++i) operands.push_back(operand(source.operands[i]));
+  std::size_t next = 2;
+  if (params.group > 0) {  // scales go along with the panels
+    form = panels(table_, DType::kBF16, params.n, params.k / params.group);
+    operands.push_back(weight_operand(source.operands[next++], form));
+  }
+  for (std::size_t i = next; i < source.operands.size(); ++i) operands.push_back(operand(source.operands[i]));
   std::vector<Value> reusable;
   if (params.has_residual && root(source.operands.back()) != root(source.operands[0])) {
     reusable.push_back(source.operands.back());
@@ -48,6 +60,14 @@ void Lowering::lower_rowwise(std::int32_t index) {
 
 void Lowering::lower_embedding(std::int32_t index) {
   const Node& source = graph_.nodes[static_cast<std::size_t>(index)];
+  if (source.operands.size() == 3) {  // whole numbers are read where a matmul has them, too
+    const auto& params = std::get<program::EmbeddingParams>(source.params);
+    const program::WeightForm form = panels(table_, DType::kS8, params.rows, params.cols);
+    emit(source, params,
+         {weight_operand(source.operands[0], form), operand(source.operands[1]), operand(source.operands[2])},
+         {result(index)});
+    return;
+  }
   emit(source, source.params, {operand(source.operands[0]), operand(source.operands[1])}, {result(index)});
 }
 

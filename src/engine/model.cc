@@ -59,23 +59,48 @@ Model load_model(const std::filesystem::path& folder, const EngineOptions& optio
   return out;
 }
 
+DType parse_cache_type(const std::string& text) {
+  if (text == "s8" || text == "int8") return DType::kS8;
+  try {
+    const DType kv = parse_types(text).storage;
+    if (is_float(kv)) return kv;
+  } catch (const Error&) {  // said below in this place's words
+  }
+  fail(Code::kInvalidArgument,
+       "[model] cache in {}: wanted f32 (fp32, float32), f16 (fp16, float16), bf16 (bfloat16) "
+       "or s8 (int8)",
+       text);
+}
+
+DType parse_quantize(const std::string& text) {
+  if (text == "static_int8" || text == "s8" || text == "int8") return DType::kS8;
+  if (text == "s4" || text == "int4") return DType::kS4;
+  fail(Code::kInvalidArgument, "[model] quantize={}: wanted static_int8 (s8, int8) or s4 (int4)", text);
+}
+
 models::Types parse_types(const std::string& dtype) {
   struct Row {
     std::string_view name;
     DType dtype;
   };
-  constexpr std::array<Row, 8> kNames = {{{"f32", DType::kF32},
-                                          {"fp32", DType::kF32},
-                                          {"float32", DType::kF32},
-                                          {"f16", DType::kF16},
-                                          {"fp16", DType::kF16},
-                                          {"float16", DType::kF16},
-                                          {"bf16", DType::kBF16},
-                                          {"bfloat16", DType::kBF16}}};
+  constexpr std::array<Row, 12> kNames = {{{"f32", DType::kF32},
+                                           {"fp32", DType::kF32},
+                                           {"float32", DType::kF32},
+                                           {"f16", DType::kF16},
+                                           {"fp16", DType::kF16},
+                                           {"float16", DType::kF16},
+                                           {"bf16", DType::kBF16},
+                                           {"bfloat16", DType::kBF16},
+                                           {"s8", DType::kS8},
+                                           {"int8", DType::kS8},
+                                           {"s4", DType::kS4},
+                                           {"int4", DType::kS4}}};
   for (const Row& row : kNames) {
-    if (row.name == dtype) return {.storage = row.dtype, .activation = DType::kF32, .kv = row.dtype};
+    const DType kv = is_float(row.dtype) ? row.dtype : DType::kF16;
+    if (row.name == dtype) return {.storage = row.dtype, .activation = DType::kF32, .kv = kv};
   }
-  fail(Code::kInvalidArgument, "[model] dtype={}: wanted f32 (fp32, float32), f16 (fp16, float16) or bf16 (bfloat16)",
+  fail(Code::kInvalidArgument,
+       "[model] dtype={}: wanted f32 (fp32, float32), f16 (fp16, float16), bf16 (bfloat16), s8 (int8) or s4 (int4)",
        dtype);
 }
 

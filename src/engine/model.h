@@ -25,8 +25,13 @@ struct Model {
 // parse_types below. Errors as read_config, Tokenizer::load, checkpoint::Store::open and Engine.
 Model load_model(const std::filesystem::path& folder, const EngineOptions& options);
 
-// "fp32"/"f32"/"float32", "fp16"/"f16"/"float16", "bf16"/"bfloat16": weights and cache in that type, activations f32.
+// "fp32"/"f32"/"float32", "fp16"/"f16"/"float16", "bf16"/"bfloat16": weights and cache in that type, activations f32;
+// "s8"/"int8", "s4"/"int4": weights in that type, the cache in f16.
 // kInvalidArgument with the names there are.
 models::Types parse_types(const std::string& dtype);
+// The cache's type: the names of parse_types but s4's. kInvalidArgument with the names there are.
+DType parse_cache_type(const std::string& text);
+// What weights are quantized to: "static_int8" (as DJL names it), "s8", "int8", "s4", "int4". kInvalidArgument.
+DType parse_quantize(const std::string& text);
 
 }  // namespace ganglion::engine

@@ -22,7 +22,7 @@ void want_f32(Value x, std::string_view composite, const char* operand) {
 // s32[T] as the index vectors [T, 1] that gather wants.
 Value as_index_vectors(Value ids) { return reshape(ids, {ids.dims()[0], 1}); }
 
-// Rows of `table` by ids s32[T]: [T, the other dims of table].
+// Rows (of a vector: elements) of `table` by ids s32[T]: [T, the other dims of table].
 Value take_rows(Value table, Value ids) {
   GatherDims dims;
   dims.slice_sizes = table.dims();
@@ -34,16 +34,26 @@ Value take_rows(Value table, Value ids) {
   return gather(table, as_index_vectors(ids), dims);
 }
 
-// Blocks of a cache [blocks, G, a, b] by ids s32[N, max_blocks], in f32: [N, max_blocks, G, a, b].
+// Blocks of a cache [blocks, G, ...] by ids s32[N, max_blocks], in f32: [N, max_blocks, G, ...].
 Value take_blocks(Value cache, Value ids) {
   GatherDims dims;
   dims.slice_sizes = cache.dims();
   dims.slice_sizes[0] = 1;
-  dims.offset_dims = {2, 3, 4};
+  for (int i = 1; i < cache.shape().rank(); ++i) dims.offset_dims.push_back(i + 1);
   dims.collapsed_slice_dims = {0};
   dims.start_index_map = {0};
   dims.index_vector_dim = 2;
   return convert(gather(cache, ids, dims), DType::kF32);
+}
+
+// Blocks of K (of attention's operand 1) and of V (operand 2), times their scales if there are any (6 and 7).
+Value take_keys(const std::vector<Value>& p, Value ids) {
+  const Value k = take_blocks(p[1], ids);  // [N, max_blocks, G, D, block_size]
+  return p.size() == 6 ? k : k * broadcast_like(take_blocks(p[6], ids), k, {0, 1, 2, 4});
+}
+Value take_values(const std::vector<Value>& p, Value ids) {
+  const Value v = take_blocks(p[2], ids);  // [N, max_blocks, G, block_size, D]
+  return p.size() == 6 ? v : v * broadcast_like(take_blocks(p[7], ids), v, {0, 1, 2, 3});
 }
 
 // Over the last dimension, with the largest value subtracted.
@@ -85,11 +95,11 @@ const DotDims kBatched = {{3}, {2}, {0, 1}, {0, 1}};  // [N,G,a,b] . [N,G,b,c]
 
 // Every token gathers the cache of its sequence.
 Value attention_per_token(const std::vector<Value>& p, const AttentionOptions& options, Geometry g) {
-  const auto& [q, k_cache, v_cache, table, sequence, position] = std::tie(p[0], p[1], p[2], p[3], p[4], p[5]);
+  const auto& [q, table, sequence, position] = std::tie(p[0], p[3], p[4], p[5]);
   g.rows = q.dims()[0];
-  const Value ids = take_rows(table, sequence);                      // [T, max_blocks]
-  const Value k = keys_by_position(take_blocks(k_cache, ids), g);    // [T, G, D, C]
-  const Value v = values_by_position(take_blocks(v_cache, ids), g);  // [T, G, C, D]
+  const Value ids = take_rows(table, sequence);                // [T, max_blocks]
+  const Value k = keys_by_position(take_keys(p, ids), g);      // [T, G, D, C]
+  const Value v = values_by_position(take_values(p, ids), g);  // [T, G, C, D]
   const Value grouped = reshape(q, {g.rows, g.kv_heads, g.group, g.head_dim});
   const Value scores = dot(grouped, k, kBatched) * options.scale;  // [T, G, H/G, C]
   const Value probabilities = softmax(mask_beyond(scores, position, {0}));
@@ -98,11 +108,11 @@ Value attention_per_token(const std::vector<Value>& p, const AttentionOptions& o
 
 // Tokens come in segments of query_length, one a sequence, which gathers its cache once.
 Value attention_per_sequence(const std::vector<Value>& p, const AttentionOptions& options, Geometry g) {
-  const auto& [q, k_cache, v_cache, table, position] = std::tie(p[0], p[1], p[2], p[3], p[5]);
+  const auto& [q, table, position] = std::tie(p[0], p[3], p[5]);
   const std::int64_t length = options.query_length;
   g.rows = table.dims()[0];
-  const Value k = keys_by_position(take_blocks(k_cache, table), g);    // [S, G, D, C]
-  const Value v = values_by_position(take_blocks(v_cache, table), g);  // [S, G, C, D]
+  const Value k = keys_by_position(take_keys(p, table), g);      // [S, G, D, C]
+  const Value v = values_by_position(take_values(p, table), g);  // [S, G, C, D]
   const Value split = reshape(q, {g.rows, length, g.kv_heads, g.group, g.head_dim});
   const Value grouped = reshape(transpose(split, {0, 2, 3, 1, 4}), {g.rows, g.kv_heads, g.group * length, g.head_dim});
   const Value flat = dot(grouped, k, kBatched) * options.scale;  // [S, G, (H/G) Q, C]
@@ -111,6 +121,31 @@ Value attention_per_sequence(const std::vector<Value>& p, const AttentionOptions
   const Value out = dot(reshape(probabilities, flat.dims()), v, kBatched);  // [S, G, (H/G) Q, D]
   const Value heads = reshape(out, {g.rows, g.kv_heads, g.group, length, g.head_dim});
   return reshape(transpose(heads, {0, 3, 1, 2, 4}), {g.rows * length, options.heads * g.head_dim});
+}
+
+std::string kind_name(CacheKind kind) { return kind == CacheKind::kKey ? "key" : "value"; }
+
+// Rows f32[T, G*D] as [T, G, D].
+Value by_head(Value rows, std::int64_t heads) { return reshape(rows, {rows.dims()[0], heads, rows.dims()[1] / heads}); }
+
+// What a row in s8 is a multiple of: the largest magnitude of f32[T, G, D] / 127, f32[T, G].
+Value scale_of(Value heads) { return reduce(unary(Opcode::kAbs, heads), Opcode::kMaximum, {2}) / 127.0; }
+
+// A cache [blocks, G, ...] with updates [T, G, the dims but the position's] at slots s32[T].
+Value store_at_slots(Value cache, Value updates, Value slots, std::int64_t position_dim) {
+  const auto block_size = static_cast<double>(cache.dims()[static_cast<std::size_t>(position_dim)]);
+  // A negative slot has a negative block or a negative offset: out of range, so scatter drops it.
+  const Value block = slots / block_size;
+  const Value offset = slots - block * block_size;
+  ScatterDims dims;
+  for (int i = 1; i < updates.shape().rank(); ++i) dims.update_window_dims.push_back(i);
+  dims.inserted_window_dims = {0, position_dim};
+  dims.scatter_dims_to_operand_dims = {0, position_dim};
+  dims.index_vector_dim = 1;
+  const Shape element = Shape::array(cache.dtype(), {});
+  Computation* replace =
+      cache.builder()->computation("replace", {element, element}, [](const std::vector<Value>& q) { return q[1]; });
+  return scatter(cache, concatenate({as_index_vectors(block), as_index_vectors(offset)}, 1), updates, dims, replace);
 }
 
 }  // namespace
@@ -122,6 +157,35 @@ Value linear(Value x, Value w, Value bias) {
   return x.builder()->composite(named(kLinear), operands, [](const std::vector<Value>& p) {
     const Value product = dot(p[0], convert(p[1], DType::kF32), {{1}, {1}, {}, {}});
     return p.size() == 3 ? product + broadcast_like(p[2], product, {1}) : product;
+  });
+}
+
+Value quantized_linear(Value x, Value w, Value scale, Value bias) {
+  want_f32(x, kQuantizedLinear, "x");
+  const Dims& dims = w.dims();
+  const bool per_output =
+      w.dtype() == DType::kS8 && scale.dtype() == DType::kF32 && dims.size() == 2 && scale.dims() == Dims{dims[0]};
+  const bool in_groups = w.dtype() == DType::kS4 && scale.dtype() == DType::kBF16 && dims.size() == 2 &&
+                         scale.shape().rank() == 2 && scale.dims()[0] == dims[0] && scale.dims()[1] > 0 &&
+                         dims[1] % scale.dims()[1] == 0;
+  if (!per_output && !in_groups) {
+    fail(Code::kInvalidArgument,
+         "{}: {}: a weight {} does not go with scales {}; wanted are s8[N,K] and f32[N], or "
+         "s4[N,K] and bf16[N,K/group]",
+         x.builder()->current_place(), kQuantizedLinear, w.shape().text(), scale.shape().text());
+  }
+  std::vector<Value> operands = {x, w, scale};
+  if (bias) operands.push_back(bias);
+  return x.builder()->composite(named(kQuantizedLinear), operands, [&](const std::vector<Value>& p) {
+    Value weight = convert(p[1], DType::kF32);
+    if (in_groups) {
+      const std::int64_t groups = p[2].dims()[1];
+      const Value split = reshape(weight, {dims[0], groups, dims[1] / groups});
+      weight = reshape(split * broadcast_like(convert(p[2], DType::kF32), split, {0, 1}), dims);
+    }
+    Value product = dot(p[0], weight, {{1}, {1}, {}, {}});
+    if (per_output) product = product * broadcast_like(p[2], product, {1});
+    return p.size() == 4 ? product + broadcast_like(p[3], product, {1}) : product;
   });
 }
 
@@ -206,35 +270,51 @@ Value embedding(Value table, Value ids) {
   });
 }
 
+Value quantized_embedding(Value table, Value ids, Value scale) {
+  if (table.dtype() != DType::kS8 || table.shape().rank() != 2 || scale.dtype() != DType::kF32 ||
+      scale.dims() != Dims{table.dims()[0]}) {
+    fail(Code::kInvalidArgument, "{}: {}: a table {} does not go with scales {}; wanted are s8[V,K] and f32[V]",
+         table.builder()->current_place(), kQuantizedEmbedding, table.shape().text(), scale.shape().text());
+  }
+  return table.builder()->composite(named(kQuantizedEmbedding), {table, ids, scale}, [](const std::vector<Value>& p) {
+    const Value rows = convert(take_rows(p[0], p[1]), DType::kF32);
+    return rows * broadcast_like(take_rows(p[2], p[1]), rows, {0});
+  });
+}
+
 Value kv_write(Value cache, Value rows, Value slots, CacheKind kind) {
   want_f32(rows, kKvWrite, "rows");
-  const bool is_key = kind == CacheKind::kKey;
+  return cache.builder()->composite(named(kKvWrite, {{"kind", kind_name(kind)}}), {cache, rows, slots},
+                                    [&](const std::vector<Value>& p) {
+                                      return store_at_slots(p[0], convert(by_head(p[1], p[0].dims()[1]), p[0].dtype()),
+                                                            p[2], kind == CacheKind::kKey ? 3 : 2);
+                                    });
+}
+
+Value quantized_kv_write(Value cache, Value rows, Value slots, CacheKind kind) {
+  want_f32(rows, kQuantizedKvWrite, "rows");
   return cache.builder()->composite(
-      named(kKvWrite, {{"kind", is_key ? "key" : "value"}}), {cache, rows, slots}, [&](const std::vector<Value>& p) {
-        const Dims& dims = p[0].dims();
-        const std::int64_t position_dim = is_key ? 3 : 2;
-        const std::int64_t head_dim = dims[is_key ? 2 : 3];
-        const auto block_size = static_cast<double>(dims[static_cast<std::size_t>(position_dim)]);
-        const std::int64_t tokens = p[1].dims()[0];
-        // A negative slot has a negative block or a negative offset: out of range, so scatter drops it.
-        const Value block = p[2] / block_size;
-        const Value offset = p[2] - block * block_size;
-        ScatterDims scatter_dims;
-        scatter_dims.update_window_dims = {1, 2};
-        scatter_dims.inserted_window_dims = {0, position_dim};
-        scatter_dims.scatter_dims_to_operand_dims = {0, position_dim};
-        scatter_dims.index_vector_dim = 1;
-        const Shape element = Shape::array(p[0].dtype(), {});
-        Computation* replace = p[0].builder()->computation("replace", {element, element},
-                                                           [](const std::vector<Value>& q) { return q[1]; });
-        const Value updates = convert(reshape(p[1], {tokens, dims[1], head_dim}), p[0].dtype());
-        return scatter(p[0], concatenate({as_index_vectors(block), as_index_vectors(offset)}, 1), updates, scatter_dims,
-                       replace);
+      named(kQuantizedKvWrite, {{"kind", kind_name(kind)}}), {cache, rows, slots}, [&](const std::vector<Value>& p) {
+        Builder& b = *p[0].builder();
+        const Value heads = by_head(p[1], p[0].dims()[1]);
+        const Value scale = scale_of(heads);
+        const auto like_scale = [&](double value) { return broadcast_like(b.scalar(DType::kF32, value), scale, {}); };
+        const Value divisor = select(compare(scale, like_scale(0), Comparison::kEq), like_scale(1), scale);
+        const Value number = unary(Opcode::kRoundNearestEven, heads / broadcast_like(divisor, heads, {0, 1}));
+        const Value bounded = clamp(b.scalar(DType::kF32, -127), number, b.scalar(DType::kF32, 127));
+        return store_at_slots(p[0], convert(bounded, DType::kS8), p[2], kind == CacheKind::kKey ? 3 : 2);
       });
 }
 
+Value kv_scale_write(Value scales, Value rows, Value slots) {
+  want_f32(rows, kKvScaleWrite, "rows");
+  return scales.builder()->composite(named(kKvScaleWrite), {scales, rows, slots}, [](const std::vector<Value>& p) {
+    return store_at_slots(p[0], scale_of(by_head(p[1], p[0].dims()[1])), p[2], 2);
+  });
+}
+
 Value paged_attention(Value q, Value k_cache, Value v_cache, Value block_table, Value sequence, Value position,
-                      const AttentionOptions& options) {
+                      const AttentionOptions& options, CacheScales scales) {
   want_f32(q, kPagedAttention, "q");
   const Dims& dims = k_cache.dims();
   if (dims.size() != 4 || options.kv_heads != dims[1] || options.heads <= 0 || options.heads % options.kv_heads != 0 ||
@@ -257,11 +337,12 @@ Value paged_attention(Value q, Value k_cache, Value v_cache, Value block_table, 
                                                       {"kv_heads", fmt::format("{}", options.kv_heads)},
                                                       {"scale", fmt::format("{}", options.scale)},
                                                       {"query_length", fmt::format("{}", options.query_length)}});
-  return q.builder()->composite(composite, {q, k_cache, v_cache, block_table, sequence, position},
-                                [&](const std::vector<Value>& p) {
-                                  return options.query_length > 0 ? attention_per_sequence(p, options, geometry)
-                                                                  : attention_per_token(p, options, geometry);
-                                });
+  std::vector<Value> operands = {q, k_cache, v_cache, block_table, sequence, position};
+  if (scales.k) operands.insert(operands.end(), {scales.k, scales.v});
+  return q.builder()->composite(composite, operands, [&](const std::vector<Value>& p) {
+    return options.query_length > 0 ? attention_per_sequence(p, options, geometry)
+                                    : attention_per_token(p, options, geometry);
+  });
 }
 
 }  // namespace ganglion::hlo

@@ -43,6 +43,8 @@ Tensor extreme(DType dtype, bool lowest) {
       return scalar_of<std::uint8_t>(dtype, lowest ? 0 : 0xff);
     case DType::kU32:
       return scalar_of<std::uint32_t>(dtype, lowest ? 0 : ~0u);
+    case DType::kS4:
+      return scalar_of<std::int8_t>(dtype, lowest ? -8 : 7);
     case DType::kS8:
       return scalar_of<std::int8_t>(dtype, lowest ? -128 : 127);
     case DType::kS32: {

@@ -92,6 +92,8 @@ Tensor read_literal(const proto::Literal& in, const std::string& name) {
       return copy_elements<float>(shape.dtype, shape.dims, in.f32s());
     case DType::kU8:
       return from_bytes(in.u8s());
+    case DType::kS4:
+      fail(Code::kUnsupported, "[hlo proto] literal of {}: s4 literals are not read", name);
     case DType::kS8:
       return from_bytes(in.s8s());
     case DType::kF16:

@@ -8,7 +8,7 @@ namespace ganglion::hlo {
 namespace {
 
 // In the order of the enums.
-constexpr std::array<int, kDTypeCount> kPrimitiveTypes = {1, 2, 4, 5, 6, 8, 10, 16, 11};
+constexpr std::array<int, kDTypeCount> kPrimitiveTypes = {1, 21, 2, 4, 5, 6, 8, 10, 16, 11};
 constexpr std::array<std::string_view, 6> kComparisons = {"EQ", "NE", "GE", "GT", "LE", "LT"};
 
 }  // namespace

@@ -42,6 +42,8 @@ void write_literal(const Tensor& tensor, proto::Literal* out) {
     case DType::kU8:
       out->set_u8s(bytes());
       return;
+    case DType::kS4:
+      fail(Code::kUnsupported, "[hlo proto] a literal of s4 cannot be written");
     case DType::kS8:
       out->set_s8s(bytes());
       return;

@@ -9,6 +9,12 @@ namespace {
 using plain::kInfinity;
 using plain::kNan;
 using plain::kStorages;
+using plain::kWeightStorages;
+
+std::int64_t group_of(Storage storage, std::int64_t k) {
+  if (storage != Storage::kS4) return 0;
+  return k % 32 == 0 ? 32 : k % 10 == 0 ? 10 : k == 0 ? 1 : k;
+}
 
 // A weight packed for one table, its inputs, and room for outputs with canaries around every row.
 struct Problem {
@@ -24,12 +30,18 @@ struct Problem {
         n(n),
         x_stride(k + kMargin),
         out_stride(n + kMargin),
-        weight(plain::store(storage, plain::normal(static_cast<std::size_t>(n * k), 1, 0.1f))),
+        group(group_of(storage, k)),
+        weight(plain::matrix(storage, n, k, group)),
         x(plain::normal(static_cast<std::size_t>(rows * x_stride), 2, deviation)),
         bias(plain::normal(static_cast<std::size_t>(n), 3)),
         residual(plain::normal(static_cast<std::size_t>(rows * out_stride), 4)),
-        panels(table.packed_bytes(storage, n, k) / 64 + 2) {
+        panels(table.packed_bytes(storage, n, k) / 64 + 2),
+        scales(weight.scale_bytes) {
     table.pack(storage, weight.data(), storage, packed(), 0, n, n, k);
+    if (storage == Storage::kS4) {
+      scales.resize(table.packed_bytes(Storage::kBF16, n, k / group));
+      table.pack(Storage::kBF16, weight.scale_bytes.data(), Storage::kBF16, scales.data(), 0, n, n, k / group);
+    }
   }
 
   void* packed() {
@@ -42,6 +54,7 @@ struct Problem {
   MatmulArgs args(std::vector<float>& out) {
     return {.x = x.data(),
             .panels = packed(),
+            .scales = scales.empty() ? nullptr : scales.data(),
             .bias = nullptr,
             .residual = nullptr,
             .out = out.data() + kMargin,
@@ -52,6 +65,7 @@ struct Problem {
             .n_end = n,
             .x_stride = x_stride,
             .out_stride = out_stride,
+            .group = group,
             .activation = Activation::kNone};
   }
   void run(const MatmulArgs& args) const { table.matmul[static_cast<int>(storage)](args); }
@@ -81,19 +95,20 @@ struct Problem {
 
   const Table& table;
   Storage storage;
-  std::int64_t rows, k, n, x_stride, out_stride;
-  plain::Stored weight;
+  std::int64_t rows, k, n, x_stride, out_stride, group;
+  plain::Matrix weight;
   std::vector<float> x, bias, residual;
   struct alignas(64) Line {
     std::uint8_t bytes[64];
   };
   std::vector<Line> panels;
+  std::vector<std::uint8_t> scales;  // as the kernel wants them
 };
 
 using Matmul = plain::EveryTable;
 
 TEST_P(Matmul, AgreesWithDoublePrecision) {
-  for (const Storage storage : kStorages) {
+  for (const Storage storage : kWeightStorages) {
     for (const auto& [rows, k, n] : {std::array<std::int64_t, 3>{1, 1, 1},
                                      {1, 7, 5},
                                      {1, 64, 160},
@@ -106,6 +121,7 @@ TEST_P(Matmul, AgreesWithDoublePrecision) {
                                      {16, 2000, 31},
                                      {33, 300, 65},
                                      {130, 270, 300},
+                                     {14, 256, 64},
                                      {250, 40, 20}}) {
       Problem problem(table(), storage, rows, k, n);
       const std::vector<float> out = problem.result();
@@ -115,8 +131,8 @@ TEST_P(Matmul, AgreesWithDoublePrecision) {
           double magnitude = 0.0;
           const double exact = problem.exact(row, column, &magnitude);
           // A chain of k multiply-adds is off by at most (k + 1) * 2^-24 of the sum of magnitudes (two roundings a
-          // step in scalar, one elsewhere; the products' roundings are the + 1).
-          const double tolerance = static_cast<double>(k + 1) * 0x1p-24 * magnitude + 1e-30;
+          // step in scalar, one elsewhere; the products' roundings are the + 1); the scale of s8 rounds once more.
+          const double tolerance = static_cast<double>(k + 2) * 0x1p-24 * magnitude + 1e-30;
           ASSERT_NEAR(out[Problem::kMargin + row * problem.out_stride + column], exact, tolerance)
               << "storage " << static_cast<int>(storage) << " [" << rows << ", " << k << "] x " << n << " at " << row
               << ", " << column;
@@ -127,8 +143,8 @@ TEST_P(Matmul, AgreesWithDoublePrecision) {
 }
 
 TEST_P(Matmul, GivesARowTheSameBitsWhateverTheNumberOfRows) {
-  for (const Storage storage : kStorages) {
-    for (const auto& [k, n] : {std::array<std::int64_t, 2>{1, 37}, {77, 131}, {530, 70}}) {
+  for (const Storage storage : kWeightStorages) {
+    for (const auto& [k, n] : {std::array<std::int64_t, 2>{1, 37}, {77, 131}, {160, 65}, {530, 70}}) {
       Problem most(table(), storage, 64, k, n);
       std::vector<float> alone = most.fresh_out();
       for (std::int64_t row = 0; row < 64; ++row) {
@@ -154,7 +170,7 @@ TEST_P(Matmul, GivesARowTheSameBitsWhateverTheNumberOfRows) {
 }
 
 TEST_P(Matmul, GivesARowTheSameBitsAmongHundredsOfRows) {
-  for (const Storage storage : kStorages) {
+  for (const Storage storage : kWeightStorages) {
     Problem problem(table(), storage, 301, 700, 290);
     const std::vector<float> all = problem.result();
     std::vector<float> alone = problem.fresh_out();
@@ -170,7 +186,7 @@ TEST_P(Matmul, GivesARowTheSameBitsAmongHundredsOfRows) {
 }
 
 TEST_P(Matmul, GivesTheSameBitsForEverySplitOfTheColumns) {
-  for (const Storage storage : kStorages) {
+  for (const Storage storage : kWeightStorages) {
     for (const std::int64_t rows : {1, 2, 3, 4, 9, 40}) {
       Problem problem(table(), storage, rows, 90, 9 * table().panel_width + 3);
       const std::vector<float> whole = problem.result();
@@ -208,7 +224,7 @@ TEST_P(Matmul, WritesOnlyTheColumnsItIsGiven) {
 }
 
 TEST_P(Matmul, AddsBiasThenActivatesThenAddsTheResidualEvenInPlace) {
-  for (const Storage storage : kStorages) {
+  for (const Storage storage : kWeightStorages) {
     for (const std::int64_t rows : {1, 6, 30, 140}) {
       for (const Activation activation :
            {Activation::kNone, Activation::kRelu, Activation::kGeluErf, Activation::kGeluTanh, Activation::kSilu}) {
@@ -233,7 +249,7 @@ TEST_P(Matmul, AddsBiasThenActivatesThenAddsTheResidualEvenInPlace) {
             const double sum = problem.exact(row, column, &magnitude) + double{problem.bias[column]};
             const double exact = plain::activate(activation, sum) + double{problem.residual[at]};
             // The chain's error (slope of every activation <= 1.13), then four roundings at the size of the operands.
-            const double tolerance = 1.13 * 302 * 0x1p-24 * magnitude + 1e-6 * (1 + std::fabs(sum) + std::fabs(exact));
+            const double tolerance = 1.13 * 303 * 0x1p-24 * magnitude + 1e-6 * (1 + std::fabs(sum) + std::fabs(exact));
             ASSERT_NEAR(apart[Problem::kMargin + at], exact, tolerance) << row << ", " << column;
             ASSERT_EQ(apart[Problem::kMargin + at], in_place[Problem::kMargin + at]) << row << ", " << column;
           }
@@ -244,7 +260,7 @@ TEST_P(Matmul, AddsBiasThenActivatesThenAddsTheResidualEvenInPlace) {
 }
 
 TEST_P(Matmul, KeepsNanAndInfinityInTheirOwnRow) {
-  for (const Storage storage : kStorages) {
+  for (const Storage storage : kWeightStorages) {
     for (const std::int64_t rows : {2, 5, 13, 37, 150}) {
       Problem problem(table(), storage, rows, 130, 77);
       const std::vector<float> clean = problem.result();
@@ -265,12 +281,14 @@ TEST_P(Matmul, KeepsNanAndInfinityInTheirOwnRow) {
 }
 
 TEST_P(Matmul, SumsNothingToZero) {
-  Problem problem(table(), Storage::kF32, 3, 0, 20);
-  std::vector<float> out = problem.fresh_out();
-  MatmulArgs args = problem.args(out);
-  args.bias = problem.bias.data();
-  problem.run(args);
-  EXPECT_EQ(out[Problem::kMargin + 2 * problem.out_stride + 19], problem.bias[19]);
+  for (const Storage storage : kWeightStorages) {
+    Problem problem(table(), storage, 3, 0, 20);
+    std::vector<float> out = problem.fresh_out();
+    MatmulArgs args = problem.args(out);
+    args.bias = problem.bias.data();
+    problem.run(args);
+    EXPECT_EQ(out[Problem::kMargin + 2 * problem.out_stride + 19], problem.bias[19]);
+  }
 }
 
 GANGLION_FOR_EVERY_TABLE(Matmul);
@@ -304,6 +322,29 @@ TEST_P(Pack, PutsEveryElementInItsPlaceAndZeroesTheRest) {
   }
 }
 
+TEST_P(Pack, PutsWholeNumbersInTheirPlacesTwoOfFourBitsInAByte) {
+  const std::int64_t width = table().panel_width;
+  const std::int64_t n = 2 * width + 3, k = 77;
+  for (const Storage storage : {Storage::kS8, Storage::kS4}) {
+    const std::int64_t bits = storage == Storage::kS8 ? 8 : 4;
+    const plain::Matrix rows = plain::matrix(storage, n, k, storage == Storage::kS4 ? k : 0);
+    std::vector<std::uint8_t> panels(table().packed_bytes(storage, n, k), 0xee);
+    ASSERT_EQ(static_cast<std::int64_t>(panels.size()), 3 * width * k * bits / 8);
+    table().pack(storage, rows.data(), storage, panels.data(), 0, width, n, k);
+    table().pack(storage, rows.bytes.data() + width * k, storage, panels.data(), width, n, n, k);
+    for (std::int64_t column = 0; column < 3 * width; ++column) {
+      for (std::int64_t i = 0; i < k; ++i) {
+        const std::int64_t step = (column / width * k + i) * width * bits / 8;
+        const std::int64_t j = column % width;
+        const int wanted = column < n ? static_cast<std::int8_t>(rows.bytes[column * k + i]) : 0;
+        int seen = static_cast<std::int8_t>(panels[step + (bits == 8 ? j : j % (width / 2))]);
+        if (bits == 4) seen = j < width / 2 ? static_cast<std::int8_t>(seen << 4) >> 4 : seen >> 4;
+        ASSERT_EQ(seen, wanted) << bits << " bits at " << column << ", " << i;
+      }
+    }
+  }
+}
+
 TEST_P(Pack, GivesTheSamePanelsFromTheTransposeInStripes) {
   for (const std::int64_t n : {table().panel_width, 2 * table().panel_width + 5, std::int64_t{3}}) {
     const std::int64_t k = 53;
@@ -325,6 +366,24 @@ TEST_P(Pack, GivesTheSamePanelsFromTheTransposeInStripes) {
       }
     }
   }
+}
+
+TEST_P(Pack, RowsOfAPackedMatrixAreGatheredWithTheirScales) {
+  const std::int64_t rows = 2 * table().panel_width + 3, cols = 77;
+  const plain::Matrix matrix = plain::matrix(Storage::kS8, rows, cols, 0);
+  std::vector<std::uint8_t> panels(table().packed_bytes(Storage::kS8, rows, cols));
+  table().pack(Storage::kS8, matrix.data(), Storage::kS8, panels.data(), 0, rows, rows, cols);
+  const std::vector<std::int32_t> ids = {0, 34, -5, 17, static_cast<std::int32_t>(rows) - 1, 1000000, 34};
+  std::vector<float> out(ids.size() * cols + 1, 12345.0f);
+  table().gather_packed_rows(panels.data(), reinterpret_cast<const float*>(matrix.scale_bytes.data()), ids.data(),
+                             out.data(), static_cast<std::int64_t>(ids.size()), rows, cols);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const std::int64_t id = std::clamp<std::int64_t>(ids[i], 0, rows - 1);
+    for (std::int64_t k = 0; k < cols; ++k) {
+      ASSERT_FLOAT_EQ(out[i * cols + k], static_cast<float>(matrix.values[id * cols + k])) << id << ", " << k;
+    }
+  }
+  EXPECT_EQ(out.back(), 12345.0f);
 }
 
 GANGLION_FOR_EVERY_TABLE(Pack);

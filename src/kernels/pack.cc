@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "kernels/scalar/half.h"
+
 namespace ganglion::kernels {
 namespace {
 
@@ -46,11 +48,30 @@ void turn_square(const std::uint32_t* rows, std::int64_t stride, std::uint32_t* 
   _mm_storeu_si128(reinterpret_cast<__m128i*>(out + 3 * width), _mm_unpackhi_epi64(b[1], b[3]));
 }
 
+// And 8 by 8 again.
+void turn_square(const std::uint8_t* rows, std::int64_t stride, std::uint8_t* out, std::int64_t width) noexcept {
+  __m128i a[8], b[4], c[4];
+  for (int j = 0; j < 8; ++j) a[j] = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(rows + j * stride));
+  for (int j = 0; j < 4; ++j) b[j] = _mm_unpacklo_epi8(a[2 * j], a[2 * j + 1]);
+  for (int half = 0; half < 2; ++half) {
+    c[half] = half == 0 ? _mm_unpacklo_epi16(b[0], b[1]) : _mm_unpackhi_epi16(b[0], b[1]);
+    c[half + 2] = half == 0 ? _mm_unpacklo_epi16(b[2], b[3]) : _mm_unpackhi_epi16(b[2], b[3]);
+  }
+  for (int half = 0; half < 2; ++half) {
+    const __m128i columns[2] = {_mm_unpacklo_epi32(c[half], c[half + 2]), _mm_unpackhi_epi32(c[half], c[half + 2])};
+    for (int j = 0; j < 2; ++j) {
+      std::uint8_t* at = out + (4 * half + 2 * j) * width;
+      _mm_storel_epi64(reinterpret_cast<__m128i*>(at), columns[j]);
+      _mm_storel_epi64(reinterpret_cast<__m128i*>(at + width), _mm_unpackhi_epi64(columns[j], columns[j]));
+    }
+  }
+}
+
 // out[i * width + j] = rows[j * stride + i] for i < count, j < columns.
 template <typename T>
 void turn(const T* rows, std::int64_t stride, T* out, std::int64_t width, std::int64_t columns,
           std::int64_t count) noexcept {
-  constexpr std::int64_t kSquare = 16 / sizeof(T);
+  constexpr std::int64_t kSquare = sizeof(T) == 4 ? 4 : 8;
   const std::int64_t whole_columns = columns / kSquare * kSquare;
   const std::int64_t whole_count = count / kSquare * kSquare;
   for (std::int64_t j = 0; j < whole_columns; j += kSquare) {
@@ -78,14 +99,14 @@ template <typename T>
 void pack_panel(const Packing& packing, const std::byte* rows, T* panel, std::int64_t columns) noexcept {
   const std::int64_t width = packing.width, k = packing.k;
   const auto from_size = static_cast<std::int64_t>(storage_size(packing.from));
-  const auto to_f32 = packing.conversions.to_f32[static_cast<int>(packing.from)];
-  const auto from_f32 = packing.conversions.from_f32[static_cast<int>(packing.to)];
   for (std::int64_t begin = 0; begin < k; begin += kStep) {
     const std::int64_t count = begin + kStep < k ? kStep : k - begin;
     T* out = panel + begin * width;
     if (packing.from == packing.to) {  // bit for bit, NaN payloads too
       turn(reinterpret_cast<const T*>(rows) + begin, k, out, width, columns, count);
     } else {
+      const auto to_f32 = packing.conversions.to_f32[static_cast<int>(packing.from)];
+      const auto from_f32 = packing.conversions.from_f32[static_cast<int>(packing.to)];
       alignas(64) T converted[kWidest * kStep];
       for (std::int64_t j = 0; j < columns; ++j) {
         alignas(64) float floats[kStep];
@@ -110,12 +131,34 @@ void pack_panels(const Packing& packing, const std::byte* rows, T* panels, std::
   }
 }
 
+// Two numbers of a step share a byte: column j of the panel's first half and column j + width / 2.
+void pack_s4(const Packing& packing, const std::int8_t* rows, std::uint8_t* panels, std::int64_t n_begin,
+             std::int64_t n_end) noexcept {
+  const std::int64_t half = packing.width / 2, k = packing.k;
+  for (std::int64_t begin = n_begin; begin < n_end; begin += packing.width) {
+    const std::int8_t* from = rows + (begin - n_begin) * k;
+    std::uint8_t* panel = panels + begin * k / 2;
+    const std::int64_t columns = n_end - begin < packing.width ? n_end - begin : packing.width;
+    for (std::int64_t step = 0; step < k; step += kStep) {
+      const std::int64_t end = step + kStep < k ? step + kStep : k;
+      for (std::int64_t j = 0; j < half; ++j) {
+        for (std::int64_t i = step; i < end; ++i) {
+          const std::int8_t low = j < columns ? from[j * k + i] : std::int8_t{0};
+          const std::int8_t high = j + half < columns ? from[(j + half) * k + i] : std::int8_t{0};
+          panel[i * half + j] = scalar::pair_s4(low, high);
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 
 template <std::int64_t width>
 std::size_t packed_bytes_in_panels(Storage storage, std::int64_t n, std::int64_t k) noexcept {
   const auto panels = static_cast<std::size_t>((n + width - 1) / width);
-  return panels * static_cast<std::size_t>(width) * static_cast<std::size_t>(k) * storage_size(storage);
+  const std::size_t elements = panels * static_cast<std::size_t>(width) * static_cast<std::size_t>(k);
+  return storage == Storage::kS4 ? elements / 2 : elements * storage_size(storage);
 }
 template std::size_t packed_bytes_in_panels<16>(Storage, std::int64_t, std::int64_t) noexcept;
 template std::size_t packed_bytes_in_panels<32>(Storage, std::int64_t, std::int64_t) noexcept;
@@ -124,10 +167,17 @@ void pack_in_panels(std::int64_t width, const Conversions& conversions, Storage 
                     void* panels, std::int64_t n_begin, std::int64_t n_end, std::int64_t k) noexcept {
   const Packing packing{width, conversions, from, to, k};
   const auto* source = static_cast<const std::byte*>(rows);
-  if (storage_size(to) == 4) {
-    pack_panels(packing, source, static_cast<std::uint32_t*>(panels), n_begin, n_end);
-  } else {
-    pack_panels(packing, source, static_cast<std::uint16_t*>(panels), n_begin, n_end);
+  switch (to) {
+    case Storage::kF32:
+      return pack_panels(packing, source, static_cast<std::uint32_t*>(panels), n_begin, n_end);
+    case Storage::kF16:
+    case Storage::kBF16:
+      return pack_panels(packing, source, static_cast<std::uint16_t*>(panels), n_begin, n_end);
+    case Storage::kS8:
+      return pack_panels(packing, source, static_cast<std::uint8_t*>(panels), n_begin, n_end);
+    case Storage::kS4:
+      return pack_s4(packing, static_cast<const std::int8_t*>(rows), static_cast<std::uint8_t*>(panels), n_begin,
+                     n_end);
   }
 }
 
@@ -155,5 +205,20 @@ void pack_turned_in_panels(std::int64_t width, const Conversions& conversions, S
     }
   }
 }
+
+template <std::int64_t width>
+void gather_rows_of_panels(const void* panels, const float* scales, const std::int32_t* ids, float* out,
+                           std::int64_t count, std::int64_t rows, std::int64_t cols) noexcept {
+  for (std::int64_t i = 0; i < count; ++i, out += cols) {
+    std::int64_t id = ids[i] < rows ? ids[i] : rows - 1;
+    if (id < 0) id = 0;
+    const std::int8_t* from = static_cast<const std::int8_t*>(panels) + id / width * width * cols + id % width;
+    for (std::int64_t k = 0; k < cols; ++k) out[k] = static_cast<float>(from[k * width]) * scales[id];
+  }
+}
+template void gather_rows_of_panels<16>(const void*, const float*, const std::int32_t*, float*, std::int64_t,
+                                        std::int64_t, std::int64_t) noexcept;
+template void gather_rows_of_panels<32>(const void*, const float*, const std::int32_t*, float*, std::int64_t,
+                                        std::int64_t, std::int64_t) noexcept;
 
 }  // namespace ganglion::kernels

@@ -43,4 +43,9 @@ void pack(Storage from, const void* rows, Storage to, void* panels, std::int64_t
   pack_in_panels(width, conversions, from, rows, to, panels, n_begin, n_end, k);
 }
 
+// Table::gather_packed_rows for panels of `width`.
+template <std::int64_t width>
+void gather_rows_of_panels(const void* panels, const float* scales, const std::int32_t* ids, float* out,
+                           std::int64_t count, std::int64_t rows, std::int64_t cols) noexcept;
+
 }  // namespace ganglion::kernels

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -20,6 +21,8 @@ namespace ganglion::kernels::plain {
 inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
 inline constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 inline constexpr Storage kStorages[] = {Storage::kF32, Storage::kF16, Storage::kBF16};
+inline constexpr Storage kCacheStorages[] = {Storage::kF32, Storage::kF16, Storage::kBF16, Storage::kS8};
+inline constexpr Storage kWeightStorages[] = {Storage::kF32, Storage::kF16, Storage::kBF16, Storage::kS8, Storage::kS4};
 
 // A test suite that runs once for every table this machine can run.
 class EveryTable : public testing::TestWithParam<const Table*> {
@@ -94,12 +97,64 @@ inline Stored store(Storage storage, const std::vector<float>& values) {
   return stored;
 }
 
+// A row in s8: numbers, their scale, and what they mean.
+struct WholeRow {
+  std::vector<std::int8_t> numbers;
+  float scale = 0;
+};
+inline WholeRow whole(const float* row, std::int64_t count) {
+  float top = 0;
+  for (std::int64_t i = 0; i < count; ++i) top = std::max(top, std::fabs(row[i]));
+  WholeRow out{std::vector<std::int8_t>(static_cast<std::size_t>(count)), top / 127.0f};
+  for (std::int64_t i = 0; i < count && top > 0; ++i) {
+    out.numbers[static_cast<std::size_t>(i)] = static_cast<std::int8_t>(std::nearbyint(row[i] / out.scale));
+  }
+  return out;
+}
+
 inline std::vector<float> normal(std::size_t count, unsigned seed, float deviation = 1.0f) {
   std::mt19937 random(seed);
   std::normal_distribution<float> distribution(0.0f, deviation);
   std::vector<float> values(count);
   for (float& value : values) value = distribution(random);
   return values;
+}
+
+// A weight [n, k] as a storage keeps it, dense, numbers of s4 one in a byte: the bytes, its scales (s8: f32 [n]; s4:
+// bf16 [n, k / group]) and what they mean, whole numbers times scales unrounded.
+struct Matrix {
+  std::vector<std::uint8_t> bytes, scale_bytes;
+  std::vector<double> values;
+  const void* data() const { return bytes.data(); }
+};
+inline Matrix matrix(Storage storage, std::int64_t n, std::int64_t k, std::int64_t group) {
+  const auto count = static_cast<std::size_t>(n * k);
+  if (storage != Storage::kS8 && storage != Storage::kS4) {
+    const Stored stored = store(storage, normal(count, 1, 0.1f));
+    return {stored.bytes, {}, std::vector<double>(stored.values.begin(), stored.values.end())};
+  }
+  Matrix out{std::vector<std::uint8_t>(count), {}, std::vector<double>(count)};
+  if (k == 0) out.scale_bytes.resize(static_cast<std::size_t>(4 * n));
+  std::mt19937 random(1);
+  std::uniform_int_distribution<int> numbers(storage == Storage::kS8 ? -127 : -8, storage == Storage::kS8 ? 127 : 7);
+  std::uniform_real_distribution<float> sizes(0.0005f, 0.002f);
+  float scale = 0;
+  for (std::int64_t i = 0; i < n * k; ++i) {
+    if (storage == Storage::kS8 && i % k == 0) {
+      scale = sizes(random);
+      const auto bits = std::bit_cast<std::uint32_t>(scale);
+      for (int b = 0; b < 32; b += 8) out.scale_bytes.push_back(static_cast<std::uint8_t>(bits >> b));
+    } else if (storage == Storage::kS4 && i % group == 0) {
+      const std::uint16_t bits = to_bf16(16 * sizes(random));
+      scale = from_bf16(bits);
+      out.scale_bytes.push_back(static_cast<std::uint8_t>(bits));
+      out.scale_bytes.push_back(static_cast<std::uint8_t>(bits >> 8));
+    }
+    const int number = numbers(random);
+    out.bytes[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(number);
+    out.values[static_cast<std::size_t>(i)] = number * double{scale};
+  }
+  return out;
 }
 
 inline double activate(Activation activation, double x) {

@@ -5,7 +5,8 @@
 // Row contract. For every table and storage type, output row r of a matmul with M rows is bit-equal to the same row
 // computed alone, for every M and every split of the columns: each output element is one chain of f32 multiply-adds
 // over k = 0..K-1 in order, starting from zero (fused in avx2 and avx512, rounded twice in scalar: tables agree with
-// themselves bit for bit, with each other to rounding); then bias, activation and residual in that order.
+// themselves bit for bit, with each other to rounding); then the scale of s8, bias, activation and residual in that
+// order. A weight in s4 enters the chain multiplied by its group's scale.
 // Attention likewise: the result of a token depends on its query, its position and the cached rows only, because the
 // cache is walked in tiles that start at multiples of the tile size, in order.
 #pragma once
@@ -16,17 +17,25 @@
 
 namespace ganglion::kernels {
 
-// How weights and cache rows are stored. Arithmetic is always f32.
-enum class Storage : std::uint8_t { kF32, kF16, kBF16 };
-inline constexpr int kStorageCount = 3;
-constexpr std::size_t storage_size(Storage storage) noexcept { return storage == Storage::kF32 ? 4 : 2; }
+// How weights and cache rows are stored. Arithmetic is always f32. s8 and s4 are whole numbers that mean something
+// times a scale: weights and caches may be s8, weights alone s4.
+enum class Storage : std::uint8_t { kF32, kF16, kBF16, kS8, kS4 };
+inline constexpr int kStorageCount = 3;        // of floats, which mean what they are
+inline constexpr int kCacheStorageCount = 4;   // and s8
+inline constexpr int kWeightStorageCount = 5;  // and s4
+// Bytes of an element where it has an address of its own; packed, two elements of s4 share one.
+constexpr std::size_t storage_size(Storage storage) noexcept {
+  return storage == Storage::kF32 ? 4 : storage == Storage::kF16 || storage == Storage::kBF16 ? 2 : 1;
+}
 
 enum class Activation : std::uint8_t { kNone, kRelu, kGeluErf, kGeluTanh, kSilu };
 
 // out[m, n] = act(sum_k x[m, k] * w[n, k] + bias[n]) + residual[m, n], for m in [0, rows) and n in [n_begin, n_end).
+// s8: the sum is multiplied by the output's scale. s4: w[n, k] is the packed number times the scale of (n, k / group).
 struct MatmulArgs {
   const float* x = nullptr;         // [rows, k], rows x_stride floats apart
   const void* panels = nullptr;     // packed [n, k], see pack
+  const void* scales = nullptr;     // s8: f32 [n]; s4: bf16 [n, k / group], packed; else null
   const float* bias = nullptr;      // [n] or null
   const float* residual = nullptr;  // [rows, n], rows out_stride floats apart, or null; may be out itself
   float* out = nullptr;             // [rows, n], rows out_stride floats apart
@@ -37,6 +46,7 @@ struct MatmulArgs {
   std::int64_t n_end = 0;    // a multiple of panel_width, or n
   std::int64_t x_stride = 0;
   std::int64_t out_stride = 0;
+  std::int64_t group = 0;  // s4: divides k
   Activation activation = Activation::kNone;
 };
 
@@ -49,6 +59,8 @@ struct AttentionArgs {
   float* out = nullptr;                       // [tokens, heads * head_dim], rows out_stride floats apart
   const void* k_cache = nullptr;              // [blocks, kv_heads, head_dim, block_size]: a block holds K transposed
   const void* v_cache = nullptr;              // [blocks, kv_heads, block_size, head_dim]
+  const float* k_scale = nullptr;             // s8: [blocks, kv_heads, block_size], of every cached K row
+  const float* v_scale = nullptr;             // s8: the same for V
   const std::int32_t* block_table = nullptr;  // [sequences, max_blocks]
   const std::int32_t* sequence = nullptr;     // [tokens]
   const std::int32_t* position = nullptr;     // [tokens]
@@ -68,10 +80,11 @@ struct AttentionArgs {
 };
 
 // Stores new K or V rows of tokens [token_begin, token_end) into a cache. slot = block * block_size + offset;
-// a negative slot stores nothing.
+// a negative slot stores nothing. In s8 a head's part of a row is stored as round(row / scale), ties to even, -127 to
+// 127, scale being its largest magnitude / 127; kv_scale stores the scale. A row that is not finite makes it NaN.
 struct KvWriteArgs {
   const float* rows = nullptr;         // [tokens, kv_heads * head_dim], rows row_stride floats apart
-  void* cache = nullptr;               // layout as in AttentionArgs
+  void* cache = nullptr;               // layout as in AttentionArgs; for kv_scale that of k_scale
   const std::int32_t* slot = nullptr;  // [tokens]
   std::int64_t token_begin = 0;
   std::int64_t token_end = 0;
@@ -141,10 +154,12 @@ struct Table {
   std::int64_t panel_width;  // columns of w (output features) in one packed panel
 
   // Bytes of a packed [n, k] weight: panels of panel_width output features, k-major inside a panel
-  // (panel p, row k, column j) = w[p * panel_width + j, k], the last panel padded with zeros.
+  // (panel p, row k, column j) = w[p * panel_width + j, k], the last panel padded with zeros. In s4 column j of the
+  // panel's first half is the low four bits of a byte, two's complement, and column j + panel_width / 2 the high ones.
   std::size_t (*packed_bytes)(Storage storage, std::int64_t n, std::int64_t k) noexcept;
   // Packs rows [n_begin, n_end) (n_begin a multiple of panel_width) of w, given dense [n_end - n_begin, k] in `from`,
-  // into `panels` (the whole weight's), stored as `to`. Converts with round to nearest even.
+  // into `panels` (the whole weight's), stored as `to`. Converts floats with round to nearest even; s8 and s4 are
+  // packed from what they are, one number in a byte.
   void (*pack)(Storage from, const void* rows, Storage to, void* panels, std::int64_t n_begin, std::int64_t n_end,
                std::int64_t n, std::int64_t k) noexcept;
   // The same from the transpose: packs rows [k_begin, k_end) of w^T, given dense [k_end - k_begin, n]; the other rows
@@ -152,11 +167,12 @@ struct Table {
   void (*pack_turned)(Storage from, const void* rows, Storage to, void* panels, std::int64_t k_begin,
                       std::int64_t k_end, std::int64_t n, std::int64_t k) noexcept;
   // By storage of the weight.
-  void (*matmul[kStorageCount])(const MatmulArgs& args) noexcept;
+  void (*matmul[kWeightStorageCount])(const MatmulArgs& args) noexcept;
 
-  void (*attention[kStorageCount])(const AttentionArgs& args) noexcept;  // by storage of the cache
+  void (*attention[kCacheStorageCount])(const AttentionArgs& args) noexcept;  // by storage of the cache
   std::int64_t (*attention_scratch)(std::int64_t head_dim, std::int64_t block_size) noexcept;  // floats
-  void (*kv_write[kStorageCount])(const KvWriteArgs& args) noexcept;
+  void (*kv_write[kCacheStorageCount])(const KvWriteArgs& args) noexcept;  // by storage of the cache
+  void (*kv_scale)(const KvWriteArgs& args) noexcept;                      // of the same rows in s8
 
   void (*layer_norm)(const LayerNormArgs& args) noexcept;
   void (*rms_norm)(const RmsNormArgs& args) noexcept;
@@ -166,6 +182,10 @@ struct Table {
   // out[i, :] = table[clamp(ids[i], 0, rows - 1), :] as f32; table is plain row-major [rows, cols] in `storage`.
   void (*gather_rows[kStorageCount])(const void* table, const std::int32_t* ids, float* out, std::int64_t count,
                                      std::int64_t rows, std::int64_t cols) noexcept;
+  // out[i, :] = scales[id] * row id of a packed [rows, cols] matrix in s8, id = clamp(ids[i], 0, rows - 1): one copy
+  // of a matrix serves as the table of embeddings and as a matmul's weight.
+  void (*gather_packed_rows)(const void* panels, const float* scales, const std::int32_t* ids, float* out,
+                             std::int64_t count, std::int64_t rows, std::int64_t cols) noexcept;
   void (*unary[static_cast<int>(Unary::kCount)])(const float* x, float* out, std::int64_t count) noexcept;
   void (*binary[static_cast<int>(Binary::kCount)])(const float* a, const float* b, float* out,
                                                    std::int64_t count) noexcept;

@@ -12,6 +12,30 @@
 namespace ganglion::models {
 namespace {
 
+// What `ganglion quantize` writes (quantize_checkpoint.cc); other methods keep their numbers otherwise.
+std::optional<Quantization> read_quantization(const nlohmann::json& json, const std::string& place) {
+  const auto found = json.find("quantization_config");
+  if (found == json.end() || found->is_null()) return std::nullopt;
+  const std::string own = place + ": quantization_config";
+  const ConfigReader reader(*found, own);
+  const std::string method = reader.text("quant_method", "");
+  if (method != "ganglion") {
+    fail(Code::kUnsupported,
+         "[{}] quant_method=\"{}\" is not read; use the checkpoint it was made from, and `ganglion quantize` or "
+         "--dtype s8 or s4",
+         own, method);
+  }
+  Quantization out;
+  const std::int64_t bits = reader.integer("bits", 1, 64);
+  if (bits != 8 && bits != 4) fail(Code::kUnsupported, "[{}] bits={}: 8 or 4 is wanted", own, bits);
+  out.storage = bits == 8 ? DType::kS8 : DType::kS4;
+  if (bits == 4) out.group = reader.integer("group_size", 1, 1 << 20);
+  if (out.group != 32 && out.group != 64 && out.group != 128) {
+    fail(Code::kUnsupported, "[{}] group_size={}: 32, 64 or 128 is wanted", own, out.group);
+  }
+  return out;
+}
+
 Config read(const nlohmann::json& json, const std::string& place) {
   const ConfigReader reader(json, place);
   const std::string model_type = reader.text("model_type", "");
@@ -20,6 +44,7 @@ Config read(const nlohmann::json& json, const std::string& place) {
   }
   Config config = find_family(model_type).read(reader);
   config.model_type = model_type;
+  config.quantization = read_quantization(json, place);
   reader.refuse_unread();
   return config;
 }

@@ -10,10 +10,17 @@
 
 #include "nn/activation.h"
 #include "nn/rotary.h"
+#include "tensor/dtype.h"
 
 namespace ganglion::models {
 
 using nn::ActivationFunction;
+
+// The checkpoint's matrices are in whole numbers, as `ganglion quantize` writes them.
+struct Quantization {
+  DType storage = DType::kS8;  // s8, or s4 with the vocabulary's and some others in s8
+  std::int64_t group = 32;     // of s4: 32, 64 or 128
+};
 
 struct Config {
   std::string model_type;  // "opt"
@@ -33,12 +40,13 @@ struct Config {
   std::vector<std::int64_t> more_eos;
   std::vector<std::int32_t> eos_ids() const;  // all of them
   std::string dtype;                          // torch_dtype, "" when it does not say
-  std::any own;                               // what only this family has: the struct in its header (OptConfig, ...)
+  std::optional<Quantization> quantization;
+  std::any own;  // what only this family has: the struct in its header (OptConfig, ...)
 };
 
-// Reads and checks <folder>/config.json: every number bounded before it is used, an unknown model_type, activation or
-// field that would change the mathematics refused by name (kUnsupported), what is missing or out of range
-// kInvalidArgument, no file kNotFound.
+// Reads and checks <folder>/config.json: every number bounded before it is used, an unknown model_type, activation,
+// quantization or field that would change the mathematics refused by name (kUnsupported), what is missing or out of
+// range kInvalidArgument, no file kNotFound.
 Config read_config(const std::filesystem::path& folder);
 Config parse_config(const std::string& json_text, const std::string& place);
 // A published shape by name ("opt-125m", "gpt2-xl", "llama-3-8b"), for benchmarks without a checkpoint; kNotFound with

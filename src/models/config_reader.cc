@@ -127,7 +127,6 @@ void ConfigReader::refuse_unread() const {
   using nlohmann::json;
   // Fields of transformers' families that change what a decoder computes, and the values with which they do not.
   static const std::vector<std::pair<const char*, std::vector<json>>> kFields = {
-      {"quantization_config", {}},
       {"is_encoder_decoder", {false}},
       {"add_cross_attention", {false}},
       {"pruned_heads", {json::object()}},

@@ -135,7 +135,7 @@ TEST(Opt, RefusesTypesThatAreNotToBeHad) {
   StepOptions options;
   options.types.activation = DType::kF16;
   EXPECT_THROW(build_opt_step(small(), options, random_weights(1)), Error);
-  options.types = {.storage = DType::kS8, .activation = DType::kF32, .kv = DType::kF32};
+  options.types = {.storage = DType::kS32, .activation = DType::kF32, .kv = DType::kF32};
   EXPECT_THROW(build_opt_step(small(), options, random_weights(1)), Error);
 }
 

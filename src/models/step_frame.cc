@@ -6,14 +6,20 @@
 namespace ganglion::models {
 namespace {
 
-bool is_weight_type(DType dtype) { return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16; }
+bool is_cache_type(DType dtype) { return is_float(dtype) || dtype == DType::kS8; }
+bool is_weight_type(DType dtype) { return is_cache_type(dtype) || dtype == DType::kS4; }
 
 void check(const Config& config, const StepOptions& options) {
   check_tp(config, options.tp);
   const Types& types = options.types;
-  if (!is_weight_type(types.storage) || !is_weight_type(types.kv)) {
-    fail(Code::kUnsupported, "[{}] weights in {} and a cache in {}: f32, f16 and bf16 are supported", config.model_type,
-         dtype_name(types.storage), dtype_name(types.kv));
+  if (!is_weight_type(types.storage) || !is_cache_type(types.kv)) {
+    fail(Code::kUnsupported,
+         "[{}] weights in {} and a cache in {}: f32, f16, bf16, s8 and s4 are supported for weights, f32, f16, bf16 "
+         "and s8 for the cache",
+         config.model_type, dtype_name(types.storage), dtype_name(types.kv));
+  }
+  if (types.storage == DType::kS4 && types.group != 32 && types.group != 64 && types.group != 128) {
+    fail(Code::kInvalidArgument, "[{}] s4 in groups of {}: 32, 64 or 128 are wanted", config.model_type, types.group);
   }
   if (types.activation != DType::kF32) {
     fail(Code::kUnsupported, "[{}] activations in {}: f32 is supported", config.model_type,
@@ -25,6 +31,17 @@ void check(const Config& config, const StepOptions& options) {
     if (value < 1)
       fail(Code::kInvalidArgument, "[{}] a step with a size of {}; at least 1 is wanted", config.model_type, value);
   }
+}
+
+// A quantized checkpoint stays as it is; asked for in floats, its floats are (the cache, and what it keeps so).
+nn::MatrixTypes matrix_types(const Config& config, const Types& types) {
+  if (!config.quantization) return {.storage = types.storage, .group = types.group};
+  const Quantization& stored = *config.quantization;
+  if (!is_float(types.storage) && types.storage != stored.storage) {
+    fail(Code::kInvalidArgument, "[{}] weights in {}: the checkpoint is in {} already; ask for {} or for a float type",
+         config.model_type, dtype_name(types.storage), dtype_name(stored.storage), dtype_name(stored.storage));
+  }
+  return {.storage = stored.storage, .group = stored.group, .stored = true};
 }
 
 nn::CacheShape cache_shape(const Config& config, const StepOptions& options) {
@@ -41,7 +58,7 @@ bool wants_lengths(const Config& config) {
 
 StepFrame::StepFrame(const Config& config, const StepOptions& options, const WeightFinder& finder)
     : builder_(config.model_type + "_step"),
-      weights_(builder_, finder, options.tp, options.types.storage),
+      weights_(builder_, finder, options.tp, matrix_types(config, options.types)),
       caches_(builder_, cache_shape(config, options)) {
   const StepSize& size = options.size;
   hlo::Value token_count;
@@ -74,7 +91,8 @@ Step StepFrame::finish(hlo::Value logits) {
     aliases.push_back({static_cast<std::int64_t>(outputs.size()), cache.state});
     outputs.push_back(cache.result);
   }
-  return {builder_.finish(outputs, aliases), weights_.take(), static_cast<bool>(tokens_.length)};
+  std::vector<nn::DeclaredMatrix> matrices = weights_.take_matrices();
+  return {builder_.finish(outputs, aliases), weights_.take(), static_cast<bool>(tokens_.length), std::move(matrices)};
 }
 
 }  // namespace ganglion::models

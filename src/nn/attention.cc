@@ -11,12 +11,16 @@ namespace ganglion::nn {
 
 LayerCache& Caches::add_layer() {
   const std::size_t layer = declared_.size();
-  const auto declare = [&](const char* kind, Dims dims) {
-    return builder_.state(fmt::format("{}_cache.{}", kind, layer), hlo::Shape::array(shape_.dtype, std::move(dims)));
+  const auto declare = [&](const char* kind, DType dtype, Dims dims) {
+    return builder_.state(fmt::format("{}.{}", kind, layer), hlo::Shape::array(dtype, std::move(dims)));
   };
   LayerCache cache;
-  cache.k = declare("k", {shape_.blocks, shape_.kv_heads, shape_.head_dim, shape_.block_size});
-  cache.v = declare("v", {shape_.blocks, shape_.kv_heads, shape_.block_size, shape_.head_dim});
+  cache.k = declare("k_cache", shape_.dtype, {shape_.blocks, shape_.kv_heads, shape_.head_dim, shape_.block_size});
+  cache.v = declare("v_cache", shape_.dtype, {shape_.blocks, shape_.kv_heads, shape_.block_size, shape_.head_dim});
+  if (shape_.dtype == DType::kS8) {
+    const Dims rows = {shape_.blocks, shape_.kv_heads, shape_.block_size};
+    cache.scales = {declare("k_scale", DType::kF32, rows), declare("v_scale", DType::kF32, rows)};
+  }
   declared_.push_back(cache);
   current_.push_back(cache);
   return current_.back();
@@ -27,11 +31,27 @@ std::vector<Caches::Written> Caches::written() const {
   for (std::size_t layer = 0; layer < declared_.size(); ++layer) {
     out.push_back({declared_[layer].k, current_[layer].k});
     out.push_back({declared_[layer].v, current_[layer].v});
+    if (!declared_[layer].scales.k) continue;
+    out.push_back({declared_[layer].scales.k, current_[layer].scales.k});
+    out.push_back({declared_[layer].scales.v, current_[layer].scales.v});
   }
   return out;
 }
 
 namespace {
+
+// K and V f32[T, G / tp * D] of new tokens into the cache.
+void write(LayerCache& cache, hlo::Value k, hlo::Value v, hlo::Value slot) {
+  if (!cache.scales.k) {
+    cache.k = hlo::kv_write(cache.k, k, slot, hlo::CacheKind::kKey);
+    cache.v = hlo::kv_write(cache.v, v, slot, hlo::CacheKind::kValue);
+    return;
+  }
+  cache.k = hlo::quantized_kv_write(cache.k, k, slot, hlo::CacheKind::kKey);
+  cache.v = hlo::quantized_kv_write(cache.v, v, slot, hlo::CacheKind::kValue);
+  cache.scales.k = hlo::kv_scale_write(cache.scales.k, k, slot);
+  cache.scales.v = hlo::kv_scale_write(cache.scales.v, v, slot);
+}
 
 Projection part_of(const std::string& name, const char* part, std::int64_t whole_out, const RowBlocks& blocks,
                    bool transposed) {
@@ -81,15 +101,15 @@ hlo::Value attention(const Scope& scope, const AttentionOptions& options, const 
     q = rotate(*options.rotary, options.head_dim, q);
     k = rotate(*options.rotary, options.head_dim, k);
   }
-  cache.k = hlo::kv_write(cache.k, k, tokens.slot, hlo::CacheKind::kKey);
-  cache.v = hlo::kv_write(cache.v, v, tokens.slot, hlo::CacheKind::kValue);
+  write(cache, k, v, tokens.slot);
   const float scale = options.scale.value_or(1.0f / std::sqrt(static_cast<float>(options.head_dim)));
   const hlo::Value mixed =
       hlo::paged_attention(q, cache.k, cache.v, tokens.block_table, tokens.sequence, tokens.position,
                            {.heads = options.heads / scope.tp(),
                             .kv_heads = kv_heads_of_rank(options.kv_heads, scope.tp()),
                             .scale = scale,
-                            .query_length = tokens.query_length});
+                            .query_length = tokens.query_length},
+                           cache.scales);
   return linear(scope.at(options.projections.out.name),
                 {.in = options.heads * options.head_dim,
                  .out = options.hidden,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "hlo/builder.h"
+#include "hlo/composite.h"
 #include "nn/rotary.h"
 #include "nn/token_inputs.h"
 #include "nn/weights.h"
@@ -16,8 +17,9 @@ namespace ganglion::nn {
 
 // K and V of one layer on one rank. attention() replaces the values by the written ones.
 struct LayerCache {
-  hlo::Value k;  // [blocks, G / tp, D, block_size]
-  hlo::Value v;  // [blocks, G / tp, block_size, D]
+  hlo::Value k;             // [blocks, G / tp, D, block_size]
+  hlo::Value v;             // [blocks, G / tp, block_size, D]
+  hlo::CacheScales scales;  // of caches in s8: f32[blocks, G / tp, block_size]
 };
 
 struct CacheShape {
@@ -28,7 +30,8 @@ struct CacheShape {
   std::int64_t head_dim = 0;
 };
 
-// The caches of all layers: declared as state k_cache.0, v_cache.0, k_cache.1, ...
+// The caches of all layers: declared as state k_cache.0, v_cache.0, k_cache.1, ... In s8 k_scale.0 and v_scale.0 follow
+// v_cache.0, and so on.
 class Caches {
  public:
   Caches(hlo::Builder& builder, const CacheShape& shape) : builder_(builder), shape_(shape) {}
@@ -40,7 +43,7 @@ class Caches {
     hlo::Value state;   // the parameter
     hlo::Value result;  // what the step leaves in it
   };
-  // K then V of every layer, in order.
+  // K, V and, in s8, their scales of every layer, in order.
   std::vector<Written> written() const;
 
  private:

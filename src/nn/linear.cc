@@ -11,18 +11,18 @@ hlo::Value sum_over_ranks(const Scope& scope, hlo::Value x) {
 
 hlo::Value linear(const Scope& scope, const LinearOptions& options, hlo::Value x) {
   Weights& weights = scope.weights();
-  const hlo::Value weight = weights.matrix(scope.name("weight"), {.out = options.out,
-                                                                  .in = options.in,
-                                                                  .split = options.split,
-                                                                  .copies = options.copies,
-                                                                  .stored = options.stored});
+  const Matrix weight = weights.matrix(scope.name("weight"), {.out = options.out,
+                                                              .in = options.in,
+                                                              .split = options.split,
+                                                              .copies = options.copies,
+                                                              .stored = options.stored});
   hlo::Value bias;
   if (options.bias) {
     bias = weights.vector(
         scope.name("bias"),
         {.size = options.out, .split = options.split, .copies = options.copies, .stored = options.stored});
   }
-  const hlo::Value y = hlo::linear(x, weight, bias);
+  const hlo::Value y = weight.multiply(x, bias);
   return options.split == Split::kRows ? sum_over_ranks(scope, y) : y;
 }
 

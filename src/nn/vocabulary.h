@@ -12,7 +12,7 @@ namespace ganglion::nn {
 
 // A matrix with one row per token, split over ranks by token: [vocab / tp rounded up, size].
 struct VocabularyMatrix {
-  hlo::Value rows;         // the rank's share
+  Matrix rows;             // the rank's share
   std::int64_t vocab = 0;  // of all ranks, without padding
 };
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "checkpoint/random_source.h"
+#include "hlo/composite.h"
 
 namespace ganglion::nn {
 namespace {
@@ -73,24 +74,84 @@ hlo::Value Weights::declare(const std::string& name, DType dtype, Dims dims, Sou
   return value;
 }
 
-hlo::Value Weights::matrix(const std::string& name, const MatrixOptions& options) {
+hlo::Value Matrix::multiply(hlo::Value x, hlo::Value bias) const {
+  return scales ? hlo::quantized_linear(x, numbers, scales, bias) : hlo::linear(x, numbers, bias);
+}
+
+hlo::Value Matrix::take_rows(hlo::Value ids) const {
+  return scales ? hlo::quantized_embedding(numbers, ids, scales) : hlo::embedding(numbers, ids);
+}
+
+checkpoint::QuantizedMatrix Weights::find_matrix(const std::string& name, const MatrixOptions& options) const {
+  Stored stored = options.stored;
+  if (types_.stored) stored.transposed = false;
+  std::shared_ptr<const TensorSource> source = find(name, {options.out, options.in}, stored);
+  if (source->dtype() == DType::kS8) return {std::move(source), find(name + "_scale", {options.out}, stored)};
+  if (source->dtype() == DType::kS4) {
+    return {std::move(source), find(name + "_scale", {options.out, options.in / types_.group}, stored)};
+  }
+  if (is_float(types_.storage)) return {std::move(source), nullptr};
+  const bool in_groups = options.split != Split::kVocabulary && options.in % types_.group == 0;
+  const DType to = types_.storage == DType::kS4 && in_groups ? DType::kS4 : DType::kS8;
+  return checkpoint::quantize(std::move(source), to, types_.group, name);
+}
+
+Matrix Weights::matrix(const std::string& name, const MatrixOptions& options) {
   auto [out, in] = std::pair(options.out, options.in);
-  std::shared_ptr<const TensorSource> whole = find(name, {out, in}, options.stored);
-  const std::string own = own_name(name, options.stored);
+  auto [numbers, scales] = find_matrix(name, options);
+  const DType type = scales ? numbers->dtype() : types_.storage;
+  matrices_.push_back({name, type, options.stored.transposed});
+  const std::string own_numbers = own_name(name, options.stored);
+  const std::string own_scales = own_name(name + "_scale", options.stored);
   const int shares = tp_ / options.copies;
-  if (shares == 1 || options.split == Split::kReplicated) return declare(own, storage_, {out, in}, {std::move(whole)});
+  Matrix own;
+  if (shares == 1 || options.split == Split::kReplicated) {
+    own.numbers = declare(own_numbers, type, {out, in}, {std::move(numbers)});
+    if (scales) own.scales = declare(own_scales, scales->dtype(), scales->dims(), {scales});
+    return own;
+  }
   if (options.split == Split::kVocabulary) {
     out = (out + tp_ - 1) / tp_ * tp_;
-    whole = padded_source(std::move(whole), out);
+    numbers = padded_source(std::move(numbers), out);
+    if (scales) scales = padded_source(std::move(scales), out);
   }
   const bool columns = options.split != Split::kRows;
-  const std::int64_t each = share(own, columns ? out : in, shares);
-  Sources per_rank;
-  for (int rank = 0; rank < tp_; ++rank) {
-    const std::int64_t begin = rank / options.copies * each;
-    per_rank.push_back(slice_source(whole, columns ? 0 : 1, begin, begin + each));
+  const std::int64_t each = share(own_numbers, columns ? out : in, shares);
+  const auto slices = [&](const std::shared_ptr<const TensorSource>& whole, std::int64_t size) {
+    Sources per_rank;
+    for (int rank = 0; rank < tp_; ++rank) {
+      const std::int64_t begin = rank / options.copies * size;
+      per_rank.push_back(slice_source(whole, columns ? 0 : 1, begin, begin + size));
+    }
+    return per_rank;
+  };
+  own.numbers = declare(own_numbers, type, columns ? Dims{each, in} : Dims{out, each}, slices(numbers, each));
+  if (!scales) return own;
+  Dims dims = scales->dims();
+  Sources of_scales = {scales};  // of whole outputs, which every rank has a part of
+  if (columns) {
+    dims[0] = each;
+    of_scales = slices(scales, each);
+  } else if (dims.size() == 2) {
+    const std::int64_t group = in / dims[1];
+    if (each % group != 0) {
+      fail(Code::kInvalidArgument,
+           "[{}] {} inputs over {} ranks are {} each, which groups of {} do not divide; use a smaller tensor parallel "
+           "degree, a smaller group or s8",
+           name, in, tp_, each, group);
+    }
+    dims[1] = each / group;
+    of_scales = slices(scales, dims[1]);
   }
-  return declare(own, storage_, columns ? Dims{each, in} : Dims{out, each}, std::move(per_rank));
+  own.scales = declare(own_scales, scales->dtype(), dims, std::move(of_scales));
+  return own;
+}
+
+Matrix Weights::table(const std::string& name, std::int64_t rows, std::int64_t size) {
+  std::shared_ptr<const TensorSource> source = finder_(name, {rows, size});
+  const DType type = is_float(types_.storage) ? types_.storage : source->dtype();
+  matrices_.push_back({name, type});
+  return {declare(name, type, {rows, size}, {std::move(source)}), {}};
 }
 
 hlo::Value Weights::vector(const std::string& name, const VectorOptions& options) {

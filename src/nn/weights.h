@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint/quantize.h"
 #include "hlo/builder.h"
 #include "tensor/source.h"
 
@@ -22,7 +23,8 @@ struct WeightBinding {
 };
 
 // Where a builder gets the numbers of a weight: by the checkpoint's name, wanted dims (errors: kNotFound with the name,
-// kDataCorrupt when dims differ).
+// kDataCorrupt when dims differ). A matrix comes in floats, or in s8 or s4 when the checkpoint has it so; then its
+// scales are the weight "NAME_scale".
 using WeightFinder = std::function<std::shared_ptr<const TensorSource>(const std::string& name, const Dims& dims)>;
 
 // How a matrix [out, in] (as torch.nn.Linear keeps it) is divided over ranks.
@@ -31,6 +33,32 @@ enum class Split : std::uint8_t {
   kColumns,     // each rank has a range of the outputs, and the same range of the bias
   kRows,        // each rank has a range of the inputs: results are partial sums, the bias is rank 0's
   kVocabulary,  // as kColumns; outputs are padded with zeros to a multiple of the ranks
+};
+
+// The types of matrices; vectors are f32.
+struct MatrixTypes {
+  DType storage = DType::kF32;  // f32, f16, bf16, s8 or s4
+  std::int64_t group = 32;      // of s4: neighbours of a row that share a scale
+  bool stored = false;          // the checkpoint has them in s8 or s4; then as [out, in] in every family
+};
+
+// A declared matrix: `numbers` [out, in], times `scales` when it is in whole numbers (checkpoint/quantize.h).
+struct Matrix {
+  hlo::Value numbers;
+  hlo::Value scales;  // s8: f32[out]; s4: bf16[out, in / group]; else none
+
+  // x f32[R, in] times the matrix transposed, plus bias f32[out] if given: f32[R, out].
+  hlo::Value multiply(hlo::Value x, hlo::Value bias = {}) const;
+  // Rows by ids s32[T], clamped: f32[T, in].
+  hlo::Value take_rows(hlo::Value ids) const;
+};
+
+// What became of a tensor of the checkpoint that has matrices: the type they are kept in, kS8 and kS4 with scales. One
+// for each matrix, so that a tensor of several comes several times.
+struct DeclaredMatrix {
+  std::string name;
+  DType type = DType::kF32;
+  bool transposed = false;  // in the checkpoint
 };
 
 // Where a layer's matrix [out, in] and bias lie in the checkpoint when they are not a torch.nn.Linear of their own.
@@ -60,9 +88,9 @@ class Scope;
 
 class Weights {
  public:
-  // `storage`: the type of matrices; vectors are f32. `builder` and `finder` must outlive this object.
-  Weights(hlo::Builder& builder, const WeightFinder& finder, int tp, DType storage)
-      : builder_(builder), finder_(finder), tp_(tp), storage_(storage) {}
+  // `builder` and `finder` must outlive this object.
+  Weights(hlo::Builder& builder, const WeightFinder& finder, int tp, MatrixTypes types)
+      : builder_(builder), finder_(finder), tp_(tp), types_(types) {}
   Weights(const Weights&) = delete;
 
   hlo::Builder& builder() { return builder_; }
@@ -70,9 +98,14 @@ class Weights {
   // All weights whose names begin with "name.".
   Scope at(const std::string& name);
 
-  // The rank's share of the matrix `name`. Errors: what the finder throws; kInvalidArgument when the size to be split
-  // is not a multiple of the shares.
-  hlo::Value matrix(const std::string& name, const MatrixOptions& options);
+  // The rank's share of the matrix `name`. With storage s8 or s4 a matrix of floats is quantized as it is loaded, a
+  // vocabulary's to s8 always, and to s8 when groups of s4 do not divide `in`. Errors: what the finder throws;
+  // kInvalidArgument when the size to be split is not a multiple of the shares, or an input share of s4 not one of
+  // groups.
+  Matrix matrix(const std::string& name, const MatrixOptions& options);
+  // A table to look rows up in, whole dims [rows, size], on every rank: in the storage type, or where that is s8 or s4
+  // in the type the checkpoint has.
+  Matrix table(const std::string& name, std::int64_t rows, std::int64_t size);
   // A vector, f32. With kRows only rank 0 has it, the others have zeros.
   hlo::Value vector(const std::string& name, const VectorOptions& options);
   // What no checkpoint has: a replicated vector of equal elements, and numbers that were computed here.
@@ -81,6 +114,7 @@ class Weights {
 
   // What was declared, in order; this object is empty afterwards.
   std::vector<WeightBinding> take() { return std::move(bindings_); }
+  std::vector<DeclaredMatrix> take_matrices() { return std::move(matrices_); }
 
  private:
   using Sources = std::vector<std::shared_ptr<const TensorSource>>;
@@ -88,12 +122,15 @@ class Weights {
   // `dims` of the layer's own tensor or part, transposed or not.
   std::shared_ptr<const TensorSource> find(const std::string& name, Dims dims, const Stored& stored) const;
   std::int64_t share(const std::string& name, std::int64_t size, int shares) const;
+  // Numbers and, when they are whole ones, scales.
+  checkpoint::QuantizedMatrix find_matrix(const std::string& name, const MatrixOptions& options) const;
 
   hlo::Builder& builder_;
   const WeightFinder& finder_;
   const int tp_;
-  const DType storage_;
+  const MatrixTypes types_;
   std::vector<WeightBinding> bindings_;
+  std::vector<DeclaredMatrix> matrices_;
 };
 
 // A prefix of weight names: Scope("decoder.layers.3").at("fc1") declares "decoder.layers.3.fc1.weight". Copyable.

@@ -101,7 +101,8 @@ struct Describe {
   }
   std::string result() const { return step.results.empty() ? "" : array_text(step.results[0]); }
   std::string operator()(const MatmulParams& p) const {
-    return fmt::format("matmul {} {}x[{},{}]{}{}{}", kernel(p.storage), array_text(step.operands[0]), p.n, p.k,
+    const std::string group = p.group > 0 ? fmt::format(" groups of {}", p.group) : "";
+    return fmt::format("matmul {} {}x[{},{}]{}{}{}{}", kernel(p.storage), array_text(step.operands[0]), p.n, p.k, group,
                        p.has_bias ? " bias" : "", activation_name(p.activation), p.has_residual ? " residual" : "");
   }
   std::string operator()(const LayerNormParams&) const { return "layer_norm " + kernel(DType::kF32) + " " + result(); }
@@ -114,7 +115,10 @@ struct Describe {
     return fmt::format("embedding {} [{},{}] {}", kernel(step.operands[0].dtype), p.rows, p.cols, result());
   }
   std::string operator()(const KvWriteParams& p) const {
-    return fmt::format("kv_write {} {} heads {} head_dim {} rows {}", p.transposed ? "key" : "value",
+    return fmt::format("kv_write {} {} heads {} head_dim {} rows {}",
+                       p.scales       ? "scale"
+                       : p.transposed ? "key"
+                                      : "value",
                        kernel(step.results[0].dtype), p.kv_heads, p.head_dim, array_text(step.operands[0]));
   }
   std::string operator()(const AttentionParams& p) const {

@@ -113,12 +113,13 @@ struct ElementInstruction {
 
 enum class Activation : std::uint8_t { kNone, kRelu, kGeluErf, kGeluTanh, kSilu };
 
-// operands {x [R,K], panels, bias?, residual?}
+// operands {x [R,K], panels, scales (of s8 and s4), bias?, residual?}
 struct MatmulParams {
   std::int64_t k = 0, n = 0;
   DType storage = DType::kF32;
   Activation activation = Activation::kNone;
   bool has_bias = false, has_residual = false;
+  std::int64_t group = 0;  // of s4: neighbours along k that share a scale
 };
 // operands {x, weight, bias}
 struct LayerNormParams {
@@ -135,16 +136,16 @@ struct RotaryParams {
   std::int64_t heads = 0, head_dim = 0, pairs = 0;
   bool neighbours = false;
 };
-// operands {table, ids}
+// operands {table, ids}, or {panels, ids, scales} of a table in s8
 struct EmbeddingParams {
   std::int64_t rows = 0, cols = 0;
 };
-// operands {rows, slots}; result: the cache
+// operands {rows, slots}; result: the cache, or the scales of a cache in s8
 struct KvWriteParams {
   std::int64_t kv_heads = 0, head_dim = 0, block_size = 0, blocks = 0;
-  bool transposed = false;
+  bool transposed = false, scales = false;
 };
-// operands {q, k_cache, v_cache, block_table, sequence, position}
+// operands {q, k_cache, v_cache, block_table, sequence, position}, then {k_scale, v_scale} of caches in s8
 struct AttentionParams {
   std::int64_t heads = 0, kv_heads = 0, head_dim = 0, block_size = 0, max_blocks = 0, blocks = 0, sequences = 0;
   float scale = 1;

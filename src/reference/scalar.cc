@@ -147,6 +147,7 @@ Scalar load(const TensorView& tensor, std::int64_t i) {
   switch (tensor.dtype) {
     case DType::kPred:
       return {tensor.dtype, 0, read_as<std::uint8_t>(at) != 0};
+    case DType::kS4:
     case DType::kS8:
       return {tensor.dtype, 0, read_as<std::int8_t>(at)};
     case DType::kS32:
@@ -173,6 +174,7 @@ void store(const MutableTensorView& tensor, std::int64_t i, const Scalar& value)
   switch (tensor.dtype) {
     case DType::kPred:
       return write_as(at, static_cast<std::uint8_t>(value.integer != 0));
+    case DType::kS4:
     case DType::kS8:
       return write_as(at, static_cast<std::int8_t>(value.integer));
     case DType::kS32:
@@ -202,6 +204,8 @@ std::int64_t wrap(DType dtype, std::int64_t value) noexcept {
   switch (dtype) {
     case DType::kPred:
       return value & 1;
+    case DType::kS4:
+      return ((value & 15) ^ 8) - 8;
     case DType::kS8:
       return static_cast<std::int8_t>(value);
     case DType::kS32:

@@ -79,12 +79,25 @@ int tp_of(const ModelSettings& settings, const models::Config& config) {
   return *settings.tensor_parallel_degree;
 }
 
-models::Types types_of(const ModelSettings& settings) {
+// `parse` of what an option says; its errors name the option.
+template <typename Parse>
+auto option(const char* name, const std::string& value, const Parse& parse) {
   try {
-    return engine::parse_types(settings.dtype);
+    return parse(value);
   } catch (const Error& error) {
-    fail(error.code(), "[serving.properties] option.dtype={}: {}", settings.dtype, error.what());
+    fail(error.code(), "[serving.properties] option.{}={}: {}", name, value, error.what());
   }
+}
+
+// quantize decides the weights; what is left to dtype then is the cache, unless that is said too.
+models::Types types_of(const ModelSettings& settings) {
+  models::Types types = option("dtype", settings.dtype, engine::parse_types);
+  types.group = settings.group_size;
+  if (!settings.quantize.empty()) types.storage = option("quantize", settings.quantize, engine::parse_quantize);
+  if (!settings.kv_cache_dtype.empty() && settings.kv_cache_dtype != "auto") {
+    types.kv = option("kv_cache_dtype", settings.kv_cache_dtype, engine::parse_cache_type);
+  }
+  return types;
 }
 
 }  // namespace

@@ -71,12 +71,12 @@ void HostedModels::load_one(std::size_t i, const ServerConfig& config) {
   }
   log::info(
       "[server] {}: Apply per model settings: model_id={} batch_size={} tensor_parallel_degree={} n_positions={} "
-      "dtype={} job_queue_size={} "
+      "dtype={}{} job_queue_size={} "
       "predict_timeout={} model_loading_timeout={}",
       entry.name, settings.model_folder.string(), settings.batch_size,
       settings.tensor_parallel_degree ? std::to_string(*settings.tensor_parallel_degree) : "max", settings.n_positions,
-      settings.dtype, settings.job_queue_size, settings.predict_timeout.count(),
-      settings.model_loading_timeout.count());
+      settings.dtype, settings.quantize.empty() ? "" : " quantize=" + settings.quantize, settings.job_queue_size,
+      settings.predict_timeout.count(), settings.model_loading_timeout.count());
   const auto start = Clock::now();
   const auto key = deadlines_.add(
       start + settings.model_loading_timeout, [this, i, name = entry.name, limit = settings.model_loading_timeout] {

@@ -16,7 +16,9 @@ constexpr std::array kUsedOptions = {"entryPoint",      "model_id",
                                      "n_positions",     "dtype",
                                      "predict_timeout", "model_loading_timeout",
                                      "rolling_batch",   "max_rolling_batch_size",
-                                     "s3url",           "revision"};
+                                     "s3url",           "revision",
+                                     "load_in_8bit",    "quantize",
+                                     "group_size",      "kv_cache_dtype"};
 // The entry points whose work the default handler does.
 constexpr std::array kEntryPoints = {"djl_python.transformers-neuronx", "djl_python.transformers_neuronx",
                                      "djl_python.transformer-neuronx", "djl_python.huggingface"};
@@ -74,6 +76,24 @@ std::optional<int> read_tp(const Properties& file, const ServerConfig& server) {
   return static_cast<int>(*source.integer(key, 1, 1024));
 }
 
+// option.quantize, or option.load_in_8bit, which is the same in other words.
+std::string read_quantize(const Properties& file) {
+  const std::string quantize = file.get("option.quantize").value_or("");
+  if (!file.boolean("option.load_in_8bit").value_or(false)) return quantize;
+  if (!quantize.empty() && quantize != "static_int8" && quantize != "s8" && quantize != "int8") {
+    fail(Code::kInvalidArgument,
+         "[{}] option.load_in_8bit=true and option.quantize={}: they say different things; leave one out", file.place(),
+         quantize);
+  }
+  return "static_int8";
+}
+
+std::int64_t read_group_size(const Properties& file) {
+  const std::int64_t size = file.integer("option.group_size", 1, 1 << 20).value_or(32);
+  if (size == 32 || size == 64 || size == 128) return size;
+  fail(Code::kInvalidArgument, "[{}] option.group_size={}: wanted 32, 64 or 128", file.place(), size);
+}
+
 }  // namespace
 
 ModelSettings read_model_settings(const ModelEntry& entry, const ServerConfig& server) {
@@ -113,6 +133,9 @@ ModelSettings read_model_settings(const ModelEntry& entry, const ServerConfig& s
   settings.tensor_parallel_degree = read_tp(file, server);
   settings.n_positions = file.integer("option.n_positions", 1, 1 << 24).value_or(settings.n_positions);
   settings.dtype = file.get("option.dtype").value_or(settings.dtype);
+  settings.quantize = read_quantize(file);
+  settings.group_size = read_group_size(file);
+  settings.kv_cache_dtype = file.get("option.kv_cache_dtype").value_or("");
   settings.model_loading_timeout = std::chrono::seconds(
       file.integer("option.model_loading_timeout", 1, 1'000'000).value_or(server.model_loading_timeout.count()));
   settings.predict_timeout = std::chrono::seconds(

@@ -25,6 +25,9 @@ struct ModelSettings {
   std::optional<int> tensor_parallel_degree;  // nullopt: "max"
   std::int64_t n_positions = 128;             // prompt and answer together
   std::string dtype = "fp32";                 // as written; engine::parse_types reads it
+  std::string quantize;                       // as written, "" for none; engine::parse_quantize reads it
+  std::int64_t group_size = 32;               // of s4
+  std::string kv_cache_dtype;                 // as written, "" as dtype says; engine::parse_cache_type reads it
   std::chrono::seconds model_loading_timeout{240};
   std::chrono::seconds predict_timeout{120};
   std::int64_t job_queue_size = 1000;

@@ -143,6 +143,23 @@ TEST_F(ConfigurationTest, ReadsTheModelFolderOfTheExample) {
   EXPECT_TRUE(read.unused_options.empty());
 }
 
+TEST_F(ConfigurationTest, WeightsOfEightBitsAreAskedForInDjlsTwoWays) {
+  EXPECT_EQ(settings("option.load_in_8bit=true\n").quantize, "static_int8");
+  EXPECT_EQ(settings("option.load_in_8bit=True\noption.quantize=static_int8\n").quantize, "static_int8");
+  EXPECT_EQ(settings("option.load_in_8bit=false\n").quantize, "");
+  const ModelSettings four = settings("option.quantize=s4\noption.group_size=64\noption.kv_cache_dtype=s8\n");
+  EXPECT_EQ(four.quantize, "s4");
+  EXPECT_EQ(four.group_size, 64);
+  EXPECT_EQ(four.kv_cache_dtype, "s8");
+  EXPECT_TRUE(four.unused_options.empty());
+}
+
+TEST_F(ConfigurationTest, QuantizationsThatContradictEachOtherAreRefused) {
+  EXPECT_THROW(settings("option.load_in_8bit=true\noption.quantize=s4\n"), Error);
+  EXPECT_THROW(settings("option.load_in_8bit=maybe\n"), Error);
+  EXPECT_THROW(settings("option.group_size=48\n"), Error);
+}
+
 TEST_F(ConfigurationTest, ModelsHaveTheServersDefaults) {
   ServerConfig server;
   server.job_queue_size = 5;

@@ -11,8 +11,16 @@ struct Row {
 };
 
 // In the order of the enum.
-constexpr std::array<Row, kDTypeCount> kRows = {
-    {{"pred", 1}, {"s8", 1}, {"s32", 4}, {"s64", 8}, {"u8", 1}, {"u32", 4}, {"f16", 2}, {"bf16", 2}, {"f32", 4}}};
+constexpr std::array<Row, kDTypeCount> kRows = {{{"pred", 1},
+                                                 {"s4", 1},
+                                                 {"s8", 1},
+                                                 {"s32", 4},
+                                                 {"s64", 8},
+                                                 {"u8", 1},
+                                                 {"u32", 4},
+                                                 {"f16", 2},
+                                                 {"bf16", 2},
+                                                 {"f32", 4}}};
 
 }  // namespace
 

@@ -48,6 +48,7 @@ DType dtype_of(std::string_view text, std::string_view place) {
 }
 
 std::string_view descr_of(DType dtype) {
+  if (dtype == DType::kS4) dtype = DType::kS8;  // a number a byte
   return std::find_if(kDescrs.begin(), kDescrs.end(), [&](const Descr& descr) { return descr.dtype == dtype; })->text;
 }
 

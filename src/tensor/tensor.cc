@@ -93,6 +93,7 @@ double element_as_double(const TensorView& tensor, std::int64_t i) {
     case DType::kPred:
     case DType::kU8:
       return reinterpret_cast<const std::uint8_t*>(tensor.data)[i];
+    case DType::kS4:
     case DType::kS8:
       return reinterpret_cast<const std::int8_t*>(tensor.data)[i];
     case DType::kS32:
@@ -119,6 +120,7 @@ void set_element_from_double(const MutableTensorView& tensor, std::int64_t i, do
     case DType::kU8:
       reinterpret_cast<std::uint8_t*>(tensor.data)[i] = static_cast<std::uint8_t>(value);
       break;
+    case DType::kS4:
     case DType::kS8:
       reinterpret_cast<std::int8_t*>(tensor.data)[i] = static_cast<std::int8_t>(value);
       break;

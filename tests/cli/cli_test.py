@@ -140,6 +140,35 @@ class Tokenize(unittest.TestCase):
             self.assertIn(words, done.stderr)
 
 
+class Quantize(unittest.TestCase):
+    def test_writes_a_folder_that_generates_what_quantizing_while_loading_generates(self):
+        with tempfile.TemporaryDirectory() as folder:
+            out = pathlib.Path(folder) / "s4"
+            done = ganglion("quantize", MODEL, "--to", "s4", "--group-size", "64", "--out", out)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertRegex(done.stdout, r"before 10\.3 MiB")
+            self.assertRegex(done.stdout, r"largest relative error of a matrix: \d+\.\d+ %")
+            arguments = ("-p", "KING RICHARD:", "--max-new-tokens", "12", "--kv-dtype", "s8", "--json")
+            ids = []
+            for model, dtype in ((out, ()), (MODEL, ("--dtype", "s4", "--group-size", "64"))):
+                done = ganglion("generate", model, *dtype, *arguments)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                ids.append(json.loads(done.stdout)[0]["new_ids"])
+            self.assertEqual(ids[0], ids[1])
+
+    def test_nonsense_is_refused_with_its_name(self):
+        for words, arguments in (
+            ("s5", ("quantize", MODEL, "--to", "s5", "--out", "/tmp/never")),
+            ("group-size", ("quantize", MODEL, "--to", "s4", "--group-size", "33", "--out", "/tmp/never")),
+            ("is there already", ("quantize", MODEL, "--out", MODEL)),
+            ("s5", ("generate", MODEL, "-p", "x", "--dtype", "s5")),
+            ("s4", ("generate", MODEL, "-p", "x", "--kv-dtype", "s4")),
+        ):
+            done = ganglion(*arguments)
+            self.assertEqual(done.returncode, 2, f"{arguments}: {done.stderr}")
+            self.assertIn(words, done.stderr)
+
+
 class Serve(unittest.TestCase):
     def test_a_port_in_use_a_missing_store_and_an_unwritable_log_end_with_a_message(self):
         import socket

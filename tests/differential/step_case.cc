@@ -48,10 +48,9 @@ Tensor stored(const TensorSource& source, const hlo::Shape& shape) {
 
 }  // namespace
 
-StepCase step_case(const models::Config& config, bool bounded, int tp, DType storage) {
+StepCase step_case(const models::Config& config, bool bounded, int tp, const models::Types& types) {
   models::StepOptions options;
-  options.types.storage = storage;
-  options.types.kv = storage;
+  options.types = types;
   options.tp = tp;
   options.size = {.tokens = bounded ? 32 : 8,
                   .sequences = kSequences,

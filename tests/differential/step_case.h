@@ -16,6 +16,6 @@ struct StepCase {
 
 // Eight tokens of three sequences: a prompt of 5, a decode at position 17 (over a block's end), a prompt of 2. When
 // `bounded` the step could take 32 tokens and 7 rows of logits.
-StepCase step_case(const models::Config& config, bool bounded, int tp, DType storage = DType::kF32);
+StepCase step_case(const models::Config& config, bool bounded, int tp, const models::Types& types = {});
 
 }  // namespace ganglion::differential

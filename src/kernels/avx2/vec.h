@@ -140,6 +140,32 @@ struct Vec {
     return _mm_packus_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
   }
 
+  // Eight-bit whole numbers, as many as lanes.
+  static Reg load_s8(const std::int8_t* x) noexcept {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(x))));
+  }
+  static Reg load_first_s8(const std::int8_t* x, std::int64_t count) noexcept {
+    alignas(8) std::int8_t lanes[kLanes] = {};
+    for (std::int64_t i = 0; i < count; ++i) lanes[i] = x[i];
+    return load_s8(lanes);
+  }
+  static void store_s8(std::int8_t* out, Reg x) noexcept {  // whole numbers -128..127
+    const __m256i wide = _mm256_cvtps_epi32(x);
+    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(out), _mm_packs_epi16(words, words));
+  }
+  static void store_first_s8(std::int8_t* out, Reg x, std::int64_t count) noexcept {
+    alignas(8) std::int8_t lanes[kLanes];
+    store_s8(lanes, x);
+    for (std::int64_t i = 0; i < count; ++i) out[i] = lanes[i];
+  }
+  // Four-bit whole numbers, two in each of as many bytes as lanes.
+  static void load_s4(const std::uint8_t* x, Reg& low, Reg& high) noexcept {
+    const __m256i pairs = _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(x)));
+    low = _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(pairs, 28), 28));
+    high = _mm256_cvtepi32_ps(_mm256_srai_epi32(pairs, 4));
+  }
+
  private:
   static constexpr int kRootHalf = 0x3f3504f3;  // sqrt(1/2)
 };

@@ -20,5 +20,6 @@ std::int64_t attention_scratch(std::int64_t head_dim, std::int64_t block_size) n
 template void attention<Storage::kF32>(const AttentionArgs&) noexcept;
 template void attention<Storage::kF16>(const AttentionArgs&) noexcept;
 template void attention<Storage::kBF16>(const AttentionArgs&) noexcept;
+template void attention<Storage::kS8>(const AttentionArgs&) noexcept;
 
 }  // namespace ganglion::kernels::avx512

@@ -17,6 +17,7 @@ void attention(const AttentionArgs& args) noexcept;
 std::int64_t attention_scratch(std::int64_t head_dim, std::int64_t block_size) noexcept;
 template <Storage S>
 void kv_write(const KvWriteArgs& args) noexcept;
+void kv_scale(const KvWriteArgs& args) noexcept;
 
 void layer_norm(const LayerNormArgs& args) noexcept;
 void rms_norm(const RmsNormArgs& args) noexcept;

@@ -16,5 +16,7 @@ void matmul(const MatmulArgs& args) noexcept {
 template void matmul<Storage::kF32>(const MatmulArgs&) noexcept;
 template void matmul<Storage::kF16>(const MatmulArgs&) noexcept;
 template void matmul<Storage::kBF16>(const MatmulArgs&) noexcept;
+template void matmul<Storage::kS8>(const MatmulArgs&) noexcept;
+template void matmul<Storage::kS4>(const MatmulArgs&) noexcept;
 
 }  // namespace ganglion::kernels::avx512

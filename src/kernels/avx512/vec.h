@@ -138,6 +138,27 @@ struct Vec {
     return _mm512_cvtepi32_epi16(_mm512_mask_blend_epi32(is_nan(x), rounded, quiet));
   }
 
+  // Eight-bit whole numbers, as many as lanes.
+  static Reg load_s8(const std::int8_t* x) noexcept {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x))));
+  }
+  static Reg load_first_s8(const std::int8_t* x, std::int64_t count) noexcept {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(first(count), x)));
+  }
+  static void store_s8(std::int8_t* out, Reg x) noexcept {  // whole numbers -128..127
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(x)));
+  }
+  static void store_first_s8(std::int8_t* out, Reg x, std::int64_t count) noexcept {
+    _mm_mask_storeu_epi8(out, first(count), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(x)));
+  }
+  // Four-bit whole numbers, two in each of as many bytes as lanes.
+  static void load_s4(const std::uint8_t* x, Reg& low, Reg& high) noexcept {
+    const __m512 numbers = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1);
+    const __m512i pairs = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x)));
+    low = _mm512_permutexvar_ps(pairs, numbers);  // by the low four bits of each lane
+    high = _mm512_permutexvar_ps(_mm512_srli_epi32(pairs, 4), numbers);
+  }
+
  private:
   static constexpr int kRootHalf = 0x3f3504f3;  // sqrt(1/2)
   static constexpr Mask kAll = 0xffff;

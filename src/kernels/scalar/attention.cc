@@ -18,13 +18,15 @@ void attend(const AttentionArgs& args, std::int64_t token, std::int64_t head, fl
   const std::int32_t* blocks = args.block_table + args.sequence[token] * args.max_blocks;
   const std::int64_t cached_head = head / (args.heads / args.kv_heads);
   const std::int64_t seen = std::int64_t{args.position[token]} + 1;
+  constexpr bool kScaled = S == Storage::kS8;
 
   float top = -std::numeric_limits<float>::infinity();
   float total = 0.0f;
   for (std::int64_t d = 0; d < dim; ++d) sums[d] = 0.0f;
   for (std::int64_t begin = 0; begin < seen; begin += size) {
     const std::int64_t count = seen - begin < size ? seen - begin : size;
-    const std::int64_t place = (blocks[begin / size] * args.kv_heads + cached_head) * dim * size;
+    const std::int64_t cached = blocks[begin / size] * args.kv_heads + cached_head;
+    const std::int64_t place = cached * dim * size;
     const Element* k = static_cast<const Element*>(args.k_cache) + place;  // [dim, size]
     const Element* v = static_cast<const Element*>(args.v_cache) + place;  // [size, dim]
 
@@ -34,6 +36,7 @@ void attend(const AttentionArgs& args, std::int64_t token, std::int64_t head, fl
     }
     float new_top = top;
     for (std::int64_t p = 0; p < count; ++p) {
+      if constexpr (kScaled) weights[p] *= args.k_scale[cached * size + p];
       weights[p] *= args.scale;
       if (!(weights[p] <= new_top)) new_top = weights[p];  // a NaN becomes the top, and shows in the result
     }
@@ -44,8 +47,9 @@ void attend(const AttentionArgs& args, std::int64_t token, std::int64_t head, fl
       top = new_top;
     }
     for (std::int64_t p = 0; p < count; ++p) {
-      const float weight = std::exp(weights[p] - top);
+      float weight = std::exp(weights[p] - top);
       total += weight;
+      if constexpr (kScaled) weight *= args.v_scale[cached * size + p];
       for (std::int64_t d = 0; d < dim; ++d) sums[d] += weight * Stored<S>::load(v[p * dim + d]);
     }
   }
@@ -71,5 +75,6 @@ std::int64_t attention_scratch(std::int64_t head_dim, std::int64_t block_size) n
 template void attention<Storage::kF32>(const AttentionArgs&) noexcept;
 template void attention<Storage::kF16>(const AttentionArgs&) noexcept;
 template void attention<Storage::kBF16>(const AttentionArgs&) noexcept;
+template void attention<Storage::kS8>(const AttentionArgs&) noexcept;
 
 }  // namespace ganglion::kernels::scalar

@@ -58,4 +58,17 @@ struct Stored<Storage::kF16> {
   }
 };
 
+template <>
+struct Stored<Storage::kS8> {
+  using Type = std::int8_t;
+  static float load(std::int8_t value) noexcept { return static_cast<float>(value); }
+};
+
+// The numbers of two columns in a byte of packed s4.
+inline std::int8_t low_s4(std::uint8_t pair) noexcept { return static_cast<std::int8_t>(((pair & 15) ^ 8) - 8); }
+inline std::int8_t high_s4(std::uint8_t pair) noexcept { return static_cast<std::int8_t>(((pair >> 4) ^ 8) - 8); }
+inline std::uint8_t pair_s4(std::int8_t low, std::int8_t high) noexcept {
+  return static_cast<std::uint8_t>((low & 15) | (high & 15) << 4);
+}
+
 }  // namespace ganglion::kernels::scalar

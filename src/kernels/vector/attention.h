@@ -49,8 +49,13 @@ struct Attention {
     std::int64_t kv_head;
     std::int64_t end = 0;  // positions before it are seen by a query of the group
 
-    std::int64_t block(std::int64_t position) const noexcept {
-      return (blocks[position / args.block_size] * args.kv_heads + kv_head) * args.head_dim * args.block_size;
+    std::int64_t rows(std::int64_t position) const noexcept {  // before the block's
+      return (blocks[position / args.block_size] * args.kv_heads + kv_head) * args.block_size;
+    }
+    std::int64_t block(std::int64_t position) const noexcept { return rows(position) * args.head_dim; }
+    // Of s8: [kStrip] from that position on.
+    const float* scales(const float* all, std::int64_t position) const noexcept {
+      return all + rows(position) + position % args.block_size;
     }
     const Type* keys(std::int64_t position) const noexcept {  // [head_dim, block_size] from that position on
       return static_cast<const Type*>(args.k_cache) + block(position) + position % args.block_size;
@@ -109,6 +114,10 @@ struct Attention {
       for (int s = 0; s < strips; ++s) {
 #pragma GCC unroll 2
         for (int v = 0; v < kStripVectors; ++v) {
+          if constexpr (S == Storage::kS8) {
+            const float* scales = walk.scales(walk.args.k_scale, position + s * kStrip) + v * V::kLanes;
+            sums[r][s][v] = V::mul(sums[r][s][v], V::load(scales));
+          }
           V::store(queries[r].weights + at + s * kStrip + v * V::kLanes, sums[r][s][v]);
         }
       }
@@ -137,6 +146,17 @@ struct Attention {
     query.shrink = V::lane(Math<V>::exp(V::all(query.top - top)));
     query.total = query.total * query.shrink + V::reduce_add(sums);
     query.top = top;
+  }
+
+  // The weights of a tile times the scales of the values they are for.
+  static void scale_weights(const Walk& walk, Query& query, std::int64_t begin, std::int64_t count) noexcept {
+    for (std::int64_t strip = 0; strip < count; strip += kStrip) {
+      const float* scales = walk.scales(walk.args.v_scale, begin + strip);
+      for (std::int64_t i = 0; i < kStrip; i += V::kLanes) {
+        float* weights = query.weights + strip + i;
+        V::store(weights, V::mul(V::load(weights), V::load(scales + i)));
+      }
+    }
   }
 
   // sums[r][d ..] = shrink * sums[r][d ..] + the sum of weights[r][p] * values[p, d ..] for p in [first, last) of the
@@ -214,6 +234,7 @@ struct Attention {
     for (int r = 0; r < rows; ++r) {
       weigh(queries[r], begin, tile, walk.args.scale);
       const std::int64_t count = clamp(queries[r].seen - begin, 0, tile);
+      if constexpr (S == Storage::kS8) scale_weights(walk, queries[r], begin, count);
       common = count < common ? count : common;
     }
     add_tile<rows>(walk, queries, begin, 0, common);

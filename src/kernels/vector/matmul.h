@@ -1,11 +1,16 @@
 // Matmul with packed weights, for a vector type V. One order of arithmetic for every shape: an output element is one
 // chain of fused multiply-adds over k, whatever walks around it.
 //
+// Whole numbers are widened on the way like 16-bit floats: s8 as it is, the output's scale multiplying the finished
+// sum; s4 times its group's scale (exactly: 4 and 8 significant bits), so that the chain knows nothing of groups. A
+// table with int8 dot products would pack four steps of k side by side and quantize x by rows; nothing outside a table
+// knows its panels, so that is its own affair.
+//
 // Three walks, by the number of rows:
 //   - up to a tile (kTile rows): the panels stream by once, straight from memory into the accumulators, several panels
 //     side by side when the rows are few, so that enough independent chains are under way;
 //   - up to kDirectRows: a panel is taken in slices of kDepth steps that stay in the L1 cache (widened to f32 there if
-//     stored in 16 bits) while every tile of rows passes over them; the partial sums wait in `sums`;
+//     stored in fewer bits) while every tile of rows passes over them; the partial sums wait in `sums`;
 //   - more rows: the same, with the rows' part of x copied together, and several panels for each copy.
 #pragma once
 
@@ -102,14 +107,13 @@ struct Tiles {
 template <class V, Storage S, std::int64_t kTile_, std::int64_t kDepth_>
 struct Matmul {
   using Reg = typename V::Reg;
-  using E = Elements<V, S>;
-  using Type = typename E::Type;
   using T = Tiles<V, kTile_, kDepth_>;
+  using Scale = Elements<V, Storage::kBF16>;  // of a group of s4
 
   static constexpr std::int64_t kVectors = T::kVectors;
   static constexpr std::int64_t kWidth = T::kWidth;
-  static constexpr std::int64_t kRowBytes =
-      kWidth * static_cast<std::int64_t>(sizeof(Type));  // of a panel, a step of k
+  static constexpr std::int64_t kRowBytes =  // of a panel, a step of k
+      S == Storage::kS4 ? kWidth / 2 : kWidth * static_cast<std::int64_t>(storage_size(S));
   static constexpr std::int64_t kTile = kTile_;
   static constexpr std::int64_t kDepth = kDepth_;
   static constexpr std::int64_t kDirectRows = 4 * kTile;
@@ -119,6 +123,26 @@ struct Matmul {
 
   static std::int64_t smaller(std::int64_t a, std::int64_t b) noexcept { return a < b ? a : b; }
 
+  // The panel of column n.
+  static const char* panel(const MatmulArgs& args, std::int64_t n) noexcept {
+    return static_cast<const char*>(args.panels) + n / kWidth * args.k * kRowBytes;
+  }
+  // Scales of the panel of column n: [k / group, kWidth].
+  static const std::uint16_t* scales(const MatmulArgs& args, std::int64_t n) noexcept {
+    return static_cast<const std::uint16_t*>(args.scales) + n * (args.k / args.group);
+  }
+  // One step of k of a panel.
+  static void load(const char* step, Reg& w0, Reg& w1) noexcept {
+    if constexpr (S == Storage::kS4) {
+      V::load_s4(reinterpret_cast<const std::uint8_t*>(step), w0, w1);
+    } else {
+      using E = Elements<V, S>;
+      const auto* weights = reinterpret_cast<const typename E::Type*>(step);
+      w0 = E::load(weights);
+      w1 = E::load(weights + V::kLanes);
+    }
+  }
+
   // Panels side by side for a number of rows, at most the registers of a tile. Two give four chains, enough to keep up
   // with memory; four were measured to read memory at half the speed of one stream (EPYC, Zen 4).
   static constexpr std::int64_t panels_beside(std::int64_t rows) noexcept {
@@ -126,11 +150,14 @@ struct Matmul {
     return fit > 2 ? 2 : fit;
   }
 
-  // Bias, activation and residual on a vector of finished sums, and the store of those lanes that exist.
+  // Scale of s8, bias, activation and residual on a vector of finished sums, and the store of those lanes that exist.
   static void finish(const MatmulArgs& args, std::int64_t row, std::int64_t n, Reg sum) noexcept {
     const std::int64_t count = smaller(args.n_end - n, V::kLanes);
     if (count <= 0) return;
     const std::int64_t at = row * args.out_stride + n;
+    if constexpr (S == Storage::kS8) {
+      sum = V::mul(sum, V::load_first(static_cast<const float*>(args.scales) + n, count));
+    }
     if (args.bias != nullptr) sum = V::add(sum, V::load_first(args.bias + n, count));
     if (args.activation != Activation::kNone) sum = Math<V>::activate(args.activation, sum);
     if (args.residual != nullptr) sum = V::add(sum, V::load_first(args.residual + at, count));
@@ -145,30 +172,45 @@ struct Matmul {
   template <std::int64_t rows, std::int64_t kBeside>
   static void stream(const MatmulArgs& args, std::int64_t row, std::int64_t n) noexcept {
     const float* x = args.x + row * args.x_stride;
-    const std::int64_t panel_size = args.k * kWidth;
-    const Type* panel = static_cast<const Type*>(args.panels) + n * args.k;
+    const std::int64_t panel_bytes = args.k * kRowBytes;
+    const char* first = panel(args, n);
     Reg sums[kBeside][rows][kVectors];
 #pragma GCC unroll 8
     for (std::int64_t p = 0; p < kBeside; ++p) {
 #pragma GCC unroll 16
       for (std::int64_t r = 0; r < rows; ++r) sums[p][r][0] = sums[p][r][1] = V::zero();
     }
-    for (std::int64_t i = 0; i < args.k; ++i) {
+    const std::int64_t group = S == Storage::kS4 ? args.group : args.k;
+    for (std::int64_t begin = 0; begin < args.k; begin += group) {
+      [[maybe_unused]] Reg scale[kBeside][kVectors];
+      if constexpr (S == Storage::kS4) {
 #pragma GCC unroll 8
-      for (std::int64_t p = 0; p < kBeside; ++p) {
-        const Type* weights = panel + p * panel_size + i * kWidth;
-        const char* ahead = reinterpret_cast<const char*>(weights) + kAhead;
-#pragma GCC unroll 2
-        for (std::int64_t line = 0; line < kRowBytes; line += 64) {
-          __builtin_prefetch(ahead + line);
+        for (std::int64_t p = 0; p < kBeside; ++p) {
+          const std::uint16_t* from = scales(args, n + p * kWidth) + begin / group * kWidth;
+          scale[p][0] = Scale::load(from);
+          scale[p][1] = Scale::load(from + V::kLanes);
         }
-        const Reg w0 = E::load(weights);
-        const Reg w1 = E::load(weights + V::kLanes);
+      }
+      for (std::int64_t i = begin; i < begin + group; ++i) {
+#pragma GCC unroll 8
+        for (std::int64_t p = 0; p < kBeside; ++p) {
+          const char* weights = first + p * panel_bytes + i * kRowBytes;
+#pragma GCC unroll 2
+          for (std::int64_t line = 0; line < kRowBytes; line += 64) {
+            __builtin_prefetch(weights + kAhead + line);
+          }
+          Reg w0, w1;
+          load(weights, w0, w1);
+          if constexpr (S == Storage::kS4) {
+            w0 = V::mul(w0, scale[p][0]);
+            w1 = V::mul(w1, scale[p][1]);
+          }
 #pragma GCC unroll 16
-        for (std::int64_t r = 0; r < rows; ++r) {
-          const Reg value = V::all_of(x + r * args.x_stride + i);
-          sums[p][r][0] = V::fma(value, w0, sums[p][r][0]);
-          sums[p][r][1] = V::fma(value, w1, sums[p][r][1]);
+          for (std::int64_t r = 0; r < rows; ++r) {
+            const Reg value = V::all_of(x + r * args.x_stride + i);
+            sums[p][r][0] = V::fma(value, w0, sums[p][r][0]);
+            sums[p][r][1] = V::fma(value, w1, sums[p][r][1]);
+          }
         }
       }
     }
@@ -201,13 +243,33 @@ struct Matmul {
     return stream_all<rows>;
   }
 
-  // A slice of a panel as f32: itself, or widened into `room`.
-  static const float* slice(const Type* weights, std::int64_t depth, float* room) noexcept {
+  // Steps [k, k + depth) of the panel of column n as f32: where they are, or widened into `room`.
+  static const float* slice(const MatmulArgs& args, std::int64_t n, std::int64_t k, std::int64_t depth,
+                            float* room) noexcept {
+    const char* weights = panel(args, n) + k * kRowBytes;
     if constexpr (S == Storage::kF32) {
-      return weights;
+      return reinterpret_cast<const float*>(weights);
     } else {
-      for (std::int64_t i = 0; i < depth * kWidth; i += V::kLanes) {
-        V::store(room + i, E::load(weights + i));
+      std::int64_t end = depth;  // of the steps with the same scales
+      for (std::int64_t i = 0; i < depth;) {
+        [[maybe_unused]] Reg scale[kVectors];
+        if constexpr (S == Storage::kS4) {
+          const std::int64_t group = (k + i) / args.group;
+          const std::uint16_t* from = scales(args, n) + group * kWidth;
+          scale[0] = Scale::load(from);
+          scale[1] = Scale::load(from + V::kLanes);
+          end = smaller(depth, (group + 1) * args.group - k);
+        }
+        for (; i < end; ++i) {
+          Reg w0, w1;
+          load(weights + i * kRowBytes, w0, w1);
+          if constexpr (S == Storage::kS4) {
+            w0 = V::mul(w0, scale[0]);
+            w1 = V::mul(w1, scale[1]);
+          }
+          V::store(room + i * kWidth, w0);
+          V::store(room + i * kWidth + V::kLanes, w1);
+        }
       }
       return room;
     }
@@ -225,15 +287,13 @@ struct Matmul {
     alignas(64) float room[S == Storage::kF32 ? 1 : kDepth * kWidth];
     alignas(64) float sums[kDirectRows * kWidth];
     for (std::int64_t n = args.n_begin; n < args.n_end; n += kWidth) {
-      const Type* panel = static_cast<const Type*>(args.panels) + n * args.k;
       for (std::int64_t k = 0; k < args.k; k += kDepth) {
         const std::int64_t depth = smaller(kDepth, args.k - k);
-        const Type* weights = panel + k * kWidth;
         T::template all<false>(args.x + k, args.x_stride, args.rows,
-                               {.weights = slice(weights, depth, room),
+                               {.weights = slice(args, n, k, depth, room),
                                 .depth = depth,
                                 .first = k == 0,
-                                .next = reinterpret_cast<const char*>(weights + depth * kWidth),
+                                .next = panel(args, n) + (k + depth) * kRowBytes,
                                 .next_row = kRowBytes},
                                sums);
       }
@@ -259,13 +319,11 @@ struct Matmul {
             if (i < depth) V::store_first(x + r * kDepth + i, V::load_first(from + i, depth - i), depth - i);
           }
           for (std::int64_t n = begin; n < end; n += kWidth) {
-            const Type* panel = static_cast<const Type*>(args.panels) + n * args.k;
-            const Type* weights = panel + k * kWidth;
             T::template all<true>(x, kDepth, rows,
-                                  {.weights = slice(weights, depth, room),
+                                  {.weights = slice(args, n, k, depth, room),
                                    .depth = depth,
                                    .first = k == 0,
-                                   .next = reinterpret_cast<const char*>(weights + args.k * kWidth),
+                                   .next = panel(args, n + kWidth) + k * kRowBytes,
                                    .next_row = kRowBytes},
                                   sums + (n - begin) * kRows);
           }

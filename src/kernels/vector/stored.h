@@ -44,5 +44,13 @@ struct Elements<V, Storage::kF32> {
   static void store_first(float* out, Reg x, std::int64_t count) noexcept { V::store_first(out, x, count); }
 };
 
+template <class V>
+struct Elements<V, Storage::kS8> {
+  using Reg = typename V::Reg;
+  using Type = std::int8_t;
+  static Reg load(const Type* x) noexcept { return V::load_s8(x); }
+  static Reg load_first(const Type* x, std::int64_t count) noexcept { return V::load_first_s8(x, count); }
+};
+
 }  // namespace
 }  // namespace ganglion::kernels

@@ -39,6 +39,8 @@ std::int64_t wrap_integer(DType dtype, std::int64_t value) noexcept {
   switch (dtype) {
     case DType::kPred:
       return value & 1;
+    case DType::kS4:
+      return ((value & 15) ^ 8) - 8;
     case DType::kS8:
       return static_cast<std::int8_t>(value);
     case DType::kS32:
@@ -56,6 +58,7 @@ std::int64_t load_integer(DType dtype, const std::byte* at) noexcept {
   switch (dtype) {
     case DType::kPred:
       return read_as<std::uint8_t>(at) != 0;
+    case DType::kS4:
     case DType::kS8:
       return read_as<std::int8_t>(at);
     case DType::kS32:
@@ -81,6 +84,7 @@ void store_integer(DType dtype, std::byte* at, std::int64_t value) noexcept {
   switch (dtype) {
     case DType::kPred:
       return write_as(at, static_cast<std::uint8_t>(value != 0));
+    case DType::kS4:
     case DType::kS8:
     case DType::kU8:
       return write_as(at, static_cast<std::uint8_t>(value));
@@ -109,6 +113,7 @@ void load_block(const kernels::Table& table, DType dtype, const std::byte* from,
     case DType::kPred:
       for (std::int64_t i = 0; i < count; ++i) out[i] = from[i] != std::byte{0};
       return;
+    case DType::kS4:
     case DType::kS8:
       return widen<std::int8_t>(from, out, count);
     case DType::kS32:
@@ -133,6 +138,7 @@ void store_block(const kernels::Table& table, DType dtype, const void* from, std
     case DType::kPred:
       for (std::int64_t i = 0; i < count; ++i) to[i] = static_cast<std::byte>(in[i] != 0);
       return;
+    case DType::kS4:
     case DType::kS8:
     case DType::kU8:
       return narrow<std::uint8_t>(in, to, count);

@@ -20,6 +20,8 @@ constexpr std::int64_t kWorthThreads = 64 << 10;
 kernels::Storage storage_of(DType dtype) {
   return dtype == DType::kF16    ? kernels::Storage::kF16
          : dtype == DType::kBF16 ? kernels::Storage::kBF16
+         : dtype == DType::kS8   ? kernels::Storage::kS8
+         : dtype == DType::kS4   ? kernels::Storage::kS4
                                  : kernels::Storage::kF32;
 }
 

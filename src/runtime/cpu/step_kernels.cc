@@ -8,6 +8,8 @@ namespace {
 std::size_t storage_index(DType dtype) {
   const auto storage = dtype == DType::kF16    ? kernels::Storage::kF16
                        : dtype == DType::kBF16 ? kernels::Storage::kBF16
+                       : dtype == DType::kS8   ? kernels::Storage::kS8
+                       : dtype == DType::kS4   ? kernels::Storage::kS4
                                                : kernels::Storage::kF32;
   return static_cast<std::size_t>(storage);
 }
@@ -27,6 +29,10 @@ void run_step(const program::MatmulParams& params, const StepContext& context) {
               args.x = frame.as<const float>(step.operands[0]);
               args.panels = frame.at(step.operands[1]);
               std::size_t next = 2;
+              if (params.storage == DType::kS8 || params.storage == DType::kS4) {
+                args.scales = frame.at(step.operands[next++]);
+              }
+              args.group = params.group;
               if (params.has_bias) args.bias = frame.as<const float>(step.operands[next++]);
               if (params.has_residual) args.residual = frame.as<const float>(step.operands[next]);
               args.out = frame.as<float>(step.results[0]);
@@ -94,13 +100,20 @@ void run_step(const program::RotaryParams& params, const StepContext& context) {
 
 void run_step(const program::EmbeddingParams& params, const StepContext& context) {
   const program::Step& step = context.step;
-  const auto gather = context.team.table->gather_rows[storage_index(step.operands[0].dtype)];
   const std::int64_t count = context.frames[0].rows_of(step.operands[1].rows, step.operands[1].dims[0]);
   const std::int64_t rows = context.frames[0].rows_of(step.operands[0].rows, params.rows);
   if (rows == 0) return;
   for_share(context, count, params.cols * 4, 1, [&](const Frame& frame, std::int64_t begin, std::int64_t end) {
-    gather(frame.at(step.operands[0]), frame.as<const std::int32_t>(step.operands[1]) + begin,
-           frame.as<float>(step.results[0]) + begin * params.cols, end - begin, rows, params.cols);
+    const kernels::Table& table = *context.team.table;
+    const auto* ids = frame.as<const std::int32_t>(step.operands[1]) + begin;
+    float* out = frame.as<float>(step.results[0]) + begin * params.cols;
+    if (step.operands.size() == 3) {
+      table.gather_packed_rows(frame.at(step.operands[0]), frame.as<const float>(step.operands[2]), ids, out,
+                               end - begin, rows, params.cols);
+      return;
+    }
+    table.gather_rows[storage_index(step.operands[0].dtype)](frame.at(step.operands[0]), ids, out, end - begin, rows,
+                                                             params.cols);
   });
 }
 
@@ -121,7 +134,8 @@ void run_step(const program::KvWriteParams& params, const StepContext& context) 
     args.block_size = params.block_size;
     args.row_stride = cols;
     args.transposed = params.transposed;
-    context.team.table->kv_write[storage_index(step.results[0].dtype)](args);
+    const kernels::Table& table = *context.team.table;
+    (params.scales ? table.kv_scale : table.kv_write[storage_index(step.results[0].dtype)])(args);
   });
 }
 
@@ -141,6 +155,10 @@ void run_step(const program::AttentionParams& params, const StepContext& context
     args.out = frame.as<float>(step.results[0]);
     args.k_cache = frame.at(step.operands[1]);
     args.v_cache = frame.at(step.operands[2]);
+    if (step.operands.size() == 8) {
+      args.k_scale = frame.as<const float>(step.operands[6]);
+      args.v_scale = frame.as<const float>(step.operands[7]);
+    }
     args.block_table = frame.as<const std::int32_t>(step.operands[3]);
     args.sequence = frame.as<const std::int32_t>(step.operands[4]);
     args.position = frame.as<const std::int32_t>(step.operands[5]);

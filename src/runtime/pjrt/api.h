@@ -71,7 +71,18 @@ struct Head {
   void* extensions = nullptr;
 };
 
-enum BufferType : int { kPred = 1, kS8 = 2, kS32 = 4, kS64 = 5, kU8 = 6, kU32 = 8, kF16 = 10, kF32 = 11, kBF16 = 13 };
+enum BufferType : int {
+  kPred = 1,
+  kS8 = 2,
+  kS32 = 4,
+  kS64 = 5,
+  kU8 = 6,
+  kU32 = 8,
+  kF16 = 10,
+  kF32 = 11,
+  kBF16 = 13,
+  kS4 = 21
+};
 enum HostBufferSemantics : int { kImmutableOnlyDuringCall = 0 };
 
 struct ErrorDestroy {

@@ -24,6 +24,8 @@ int buffer_type(DType dtype) {
   switch (dtype) {
     case DType::kPred:
       return api::kPred;
+    case DType::kS4:
+      return api::kS4;
     case DType::kS8:
       return api::kS8;
     case DType::kS32:
