@@ -534,7 +534,7 @@ class Verbs(HubCase):
             out, _ = self.ganglion("generate", model, "-p", "Hello, I am", "--max-new-tokens", "5", "--json")
             outputs.append(json.loads(out)[0]["new_ids"])
         self.assertEqual(outputs[0], outputs[1])
-        out, _ = self.ganglion("inspect", "model", "facebook/opt-demo", "--json")
+        out, _ = self.ganglion("inspect", "facebook/opt-demo", "--json")
         self.assertEqual(json.loads(out)["family"], "opt")
         _, errors = self.ganglion("generate", "no/such", "-p", "x", code=3)
         self.assertIn("no such model", errors)
