@@ -1,6 +1,6 @@
-// Reads any bytes as a tokenizer.model with a tokenizer_config.json: the config up to a line "===", then a text up to the
-// next, then the model. What loads must encode and decode the text; nothing but an Error of the codes that tokenizer.h
-// names may come out.
+// Reads any bytes as a tokenizer.model with a tokenizer_config.json: the config up to a line "===", then a text up to
+// the next, then the model. What loads must encode and decode the text; nothing but an Error of the codes that
+// tokenizer.h names may come out.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
