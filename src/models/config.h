@@ -31,8 +31,9 @@ struct Config {
   std::optional<nn::RotaryOptions> rotary;
   std::int64_t bos = -1, eos = -1, pad = -1;  // eos: the first when there are several
   std::vector<std::int64_t> more_eos;
-  std::string dtype;  // torch_dtype, "" when it does not say
-  std::any own;       // what only this family has: the struct in its header (OptConfig, ...)
+  std::vector<std::int32_t> eos_ids() const;  // all of them
+  std::string dtype;                          // torch_dtype, "" when it does not say
+  std::any own;                               // what only this family has: the struct in its header (OptConfig, ...)
 };
 
 // Reads and checks <folder>/config.json: every number bounded before it is used, an unknown model_type, activation or

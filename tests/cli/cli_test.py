@@ -389,5 +389,55 @@ class Bench(unittest.TestCase):
             self.assertGreater(out[key], 0)
 
 
+    def test_load_stays_within_the_plan_and_is_measured_against_the_machine(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = ganglion("bench", "load", "--shape", "opt-125m", "--dtype", "f16", "--repeat", "2", "--second-start", "--scratch", folder, "--json")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(os.listdir(folder), [])
+        out = json.loads(done.stdout)
+        self.assertGreater(out["packed_bytes"], 300_000_000)
+        self.assertLessEqual(out["resident_over_plan"], 1.05)
+        # Stricter, since the cache is not touched by loading: the packed weights and one layer of this model.
+        layer = 2 * (4 * 768 * 768 + 2 * 768 * 3072)
+        self.assertLessEqual(out["peak_resident_bytes"] - out["process_base_bytes"], out["packed_bytes"] + layer)
+        for key in ("ready_seconds", "read_bytes_per_second", "touch_bytes_per_second", "ratio_to_limit"):
+            self.assertGreater(out[key]["median"], 0)
+        self.assertIn("packed before", out["second_start"]["last_load"])
+
+
+class WeightCache(unittest.TestCase):
+    def generate(self, folder, **environment):
+        done = ganglion("generate", MODEL, "-p", "To be", "--max-new-tokens", "12", "--ignore-eos", "--dtype", "f16", "--tp", "2", "--json", "--weight-cache", folder, **environment)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)[0]["new_ids"], done.stderr
+
+    def test_the_second_start_reads_packed_weights_and_writes_the_same(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = pathlib.Path(scratch) / "packed"
+            plain, said = self.generate("off")
+            self.assertIn("tokenizer", said)
+            first, said = self.generate(folder)
+            self.assertNotIn("packed before", said)
+            second, said = self.generate(folder)
+            self.assertIn("packed before", said)
+            self.assertEqual([plain, plain], [first, second])
+            self.assertEqual(len(list(folder.iterdir())), 1)
+            # Another kernel table packs in another order: a file of its own.
+            self.assertNotIn("packed before", self.generate(folder, GANGLION_ISA="scalar")[1])
+
+    def test_a_damaged_file_is_told_and_replaced(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = pathlib.Path(scratch) / "packed"
+            plain, _ = self.generate(folder)
+            (file,) = folder.iterdir()
+            with open(file, "r+b") as opened:
+                opened.seek(file.stat().st_size - 5000)
+                opened.write(b"\xff" * 64)
+            again, said = self.generate(folder)
+            self.assertIn("damaged", said)
+            self.assertEqual(plain, again)
+            self.assertIn("packed before", self.generate(folder)[1])
+
+
 if __name__ == "__main__":
     unittest.main(argv=[sys.argv[0]], verbosity=1)
