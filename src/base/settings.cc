@@ -14,6 +14,8 @@ const std::vector<SettingInfo>& Settings::table() {
       {"GANGLION_THREADS", "", "compute threads (default: the cores this process may use)"},
       {"GANGLION_LOG", "info", "log level: debug, info, warn, error or off"},
       {"GANGLION_MEMORY_BYTES", "", "memory a model may take (default: what the machine or the cgroup has free)"},
+      {"GANGLION_WEIGHT_CACHE", "off",
+       "packed weights on disk for a faster next start: off, on (XDG_CACHE_HOME) or a folder"},
       {"GANGLION_DOWNLOAD_CONNECTIONS", "4", "connections for one large file that is downloaded"},
       {"GANGLION_ALLOW_PRIVATE_REDIRECTS", "", "1: a download may be redirected to a private address"},
       {"GANGLION_S3_ADDRESSING", "auto", "where an S3 bucket stands in URLs: path, virtual (host name) or auto"},

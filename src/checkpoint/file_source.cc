@@ -67,6 +67,22 @@ class FileSource final : public TensorSource {
     }
   }
 
+  // A range of columns is read row by row when that is much less than whole rows.
+  void read_block(std::int64_t begin, std::int64_t end, std::int64_t first, std::int64_t last,
+                  std::byte* out) const override {
+    constexpr std::uint64_t kLeastBytes = 1024;  // below, reading rows whole is cheaper than a call for each
+    const std::uint64_t bytes = static_cast<std::uint64_t>(last - first) * width();
+    const bool is_plain = stored_as(dtype()) == tensor_.stored && tensor_.stored != Stored::kPred;
+    if (!is_plain || tensor_.strides.back() != 1 || bytes < kLeastBytes || 2 * bytes > row_elements_ * width()) {
+      return TensorSource::read_block(begin, end, first, last, out);
+    }
+    GANGLION_CHECK(0 <= begin && begin <= end && end <= rows_ && 0 <= first && last <= tensor_.dims[1]);
+    for (std::int64_t row = begin; row < end; ++row, out += bytes) {
+      const std::uint64_t at = static_cast<std::uint64_t>(row) * tensor_.strides[0] + static_cast<std::uint64_t>(first);
+      file_->read(tensor_.offset + at * width(), out, bytes);
+    }
+  }
+
  private:
   // Of as many rows at a time as a piece holds, and at least one.
   template <typename From, typename To>

@@ -7,6 +7,7 @@
 #include "checkpoint/file_source.h"
 
 namespace ganglion::checkpoint {
+
 SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {
   auto file = std::make_shared<const File>(File::open(path));
   if (file->size() < kHeaderStart) {

@@ -79,6 +79,30 @@ TEST(Safetensors, ReadsAnyRangeOfRowsFromManyThreads) {
   EXPECT_EQ(wrong, std::vector<int>(4));
 }
 
+TEST(Safetensors, ReadsARangeOfColumnsOfSomeRows) {
+  const ScratchFolder folder;
+  write_safetensors(folder / "x.safetensors",
+                    {{"wide", counting(DType::kF32, {5, 2000})}, {"narrow", counting(DType::kF32, {5, 8})}});
+  const auto file = SafetensorsFile::open(folder / "x.safetensors");
+  for (const char* name : {"wide", "narrow"}) {
+    const auto source = file.source(name);
+    const std::int64_t columns = source->dims()[1];
+    const Tensor whole = read_all(*source);
+    // Less than half of a row, read piece by piece when it is long, and more than half.
+    for (const auto& [first, last] : {std::pair{columns / 4, columns / 2}, std::pair{columns / 8, columns}}) {
+      Tensor part(DType::kF32, {3, last - first});
+      source->read_block(1, 4, first, last, part.data());
+      for (std::int64_t row = 0; row < 3; ++row) {
+        for (std::int64_t i = 0; i < last - first; ++i) {
+          ASSERT_EQ(element_as_double(part.view(), row * (last - first) + i),
+                    element_as_double(whole.view(), (row + 1) * columns + first + i))
+              << name;
+        }
+      }
+    }
+  }
+}
+
 TEST(Safetensors, AFileTruncatedAfterItWasOpenedGivesAnErrorNotASignal) {
   const ScratchFolder folder;
   const auto path = folder / "x.safetensors";

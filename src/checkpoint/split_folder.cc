@@ -83,6 +83,11 @@ std::shared_ptr<const TensorSource> random_tensor(const fs::path& path, const st
       bad("shape", "an array of sizes");
     dims.push_back(size.get<std::int64_t>());
   }
+  try {
+    element_count(dims);
+  } catch (const Error&) {
+    bad("shape", "one of at most 2^62 elements");
+  }
   const auto deviation = json.find("init_std");
   if (deviation == json.end() || !deviation->is_number() || deviation->get<double>() < 0) {
     bad("init_std", "a number of 0 or more");

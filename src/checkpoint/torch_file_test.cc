@@ -104,7 +104,7 @@ TEST(TorchFile, EveryHostileFileIsRefusedForItsOwnReason) {
 }
 
 TEST(TorchFile, TheFilesThatTheHostileOnesVaryAreRead) {
-  for (const char* name : {"good.bin", "good_legacy.bin"}) {
+  for (const char* name : {"good.bin", "good_legacy.bin", "good_zip64.bin"}) {
     const Sources tensors = open_torch(kCorpus / name);
     ASSERT_EQ(tensors.size(), 1u);
     const Tensor weight = read_all(*tensors.at("weight"));

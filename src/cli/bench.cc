@@ -37,6 +37,7 @@ Action add_bench(CLI::App& verb, const Settings& settings) {
       {"decode", "tokens per second after the prompt, against the read bandwidth", add_bench_decode},
       {"prefill", "prompt tokens per second, against the arithmetic peak", add_bench_prefill},
       {"load", "from nothing to ready, against reading the file and touching the memory", add_bench_load},
+      {"tokenize", "megabytes of text per second to ids and back, on one thread", add_bench_tokenize},
       {"serve", "load on a running server: latencies and tokens per second", add_bench_serve},
   };
   verb.require_subcommand(1);

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "checkpoint/store.h"
@@ -26,6 +27,7 @@ struct Options {
   std::string format = "hlo";
   std::string dtype = "f32";
   std::string prompt;
+  std::vector<std::int32_t> prompt_ids;
   int tp = 1;
   std::int64_t tokens = 8;
   bool bounded = false;
@@ -56,6 +58,9 @@ void write_prompt_arguments(const std::filesystem::path& folder, const models::S
   write_argument(folder, next++, s32({count}, ascending).view());
   write_argument(folder, next++, s32({1, size.max_blocks}, blocks).view());
   write_argument(folder, next++, s32({1}, last).view());
+  if (step.wants_lengths) {
+    write_argument(folder, next++, s32({count}, std::vector<std::int32_t>(ids.size(), last[0] + 1)).view());
+  }
   const auto parameters = step.module->entry->parameters();
   for (const models::WeightBinding& weight : step.weights) {
     for (std::size_t rank = 0; rank < weight.per_rank.size(); ++rank) {
@@ -79,13 +84,11 @@ int compile(const Options& options, const Settings& settings) {
   models::check_tp(config, options.tp);
   const checkpoint::Store store = checkpoint::Store::open(checkpoint_folder);
 
-  std::vector<std::int32_t> ids;
+  std::vector<std::int32_t> ids = options.prompt_ids;
   models::StepOptions step_options{.types = engine::parse_types(options.dtype), .size = {}, .tp = options.tp};
   step_options.size.tokens = options.tokens;
-  if (!options.prompt.empty()) {
-    ids = tokenizer::Tokenizer::load(checkpoint_folder)->encode(options.prompt);
-    step_options.size.tokens = static_cast<std::int64_t>(ids.size());
-  }
+  if (!options.prompt.empty()) ids = tokenizer::Tokenizer::load(checkpoint_folder)->encode(options.prompt);
+  if (!ids.empty()) step_options.size.tokens = static_cast<std::int64_t>(ids.size());
   if (step_options.size.tokens > config.max_positions) {
     fail(Code::kInvalidArgument, "[compile] {} tokens: the model has {} positions", step_options.size.tokens,
          config.max_positions);
@@ -130,8 +133,13 @@ Action add_compile(CLI::App& verb, const Settings& settings) {
       ->capture_default_str()
       ->check(CLI::Range(1, 1 << 20));
   verb.add_flag("--bounded", options->bounded, "any number of tokens up to --tokens, as the engine builds it");
-  verb.add_option("-p,--prompt", options->prompt,
-                  "a step of just this prompt; its arguments and the weights go to OUT/arguments for `run`");
+  CLI::Option* prompt =
+      verb.add_option("-p,--prompt", options->prompt,
+                      "a step of just this prompt; its arguments and the weights go to OUT/arguments for `run`");
+  verb.add_option("--prompt-ids", options->prompt_ids, "the same, as token ids: 5,17,9")
+      ->delimiter(',')
+      ->check(CLI::NonNegativeNumber)
+      ->excludes(prompt);
   verb.footer("example: ganglion compile share/opt-demo --out /tmp/step --format hlo.pb -p 'Hello'");
   return [=, &settings] { return compile(*options, settings); };
 }

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/thread_pool.h"
+#include "cli/load_progress.h"
 #include "cli/model_options.h"
 #include "cli/model_source.h"
 #include "cli/verb.h"
@@ -156,7 +157,9 @@ int generate(const Options& options, const Settings& settings) {
   ThreadPool pool(options.engine.threads);
   engine::EngineOptions engine_options = engine_options_of(options.engine, pool);
   engine_options.max_sequences = options.batch;
+  engine_options.on_progress = print_load_progress(stderr);
   const engine::Model model = engine::load_model(folder, engine_options);
+  std::fprintf(stderr, "[loaded: %s]\n", model.report.text().c_str());
 
   std::vector<Generation> generations;
   for (const std::string& text : options.texts) {
@@ -167,9 +170,7 @@ int generate(const Options& options, const Settings& settings) {
   if (generations.empty())
     fail(Code::kInvalidArgument, "[generate] no prompt: give -p TEXT, --prompt-ids 5,17 or --prompts FILE.json");
 
-  std::vector<std::int32_t> stop_ids;
-  if (model.config.eos >= 0) stop_ids.push_back(static_cast<std::int32_t>(model.config.eos));
-  generate_all(*model.engine, options, stop_ids, model.config.vocab, generations);
+  generate_all(*model.engine, options, model.config.eos_ids(), model.config.vocab, generations);
   if (!options.logits_file.empty()) write_logits(options.logits_file, generations, model.config.vocab);
 
   const auto seconds = [](Clock::time_point from, Clock::time_point to) {

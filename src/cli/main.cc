@@ -27,6 +27,7 @@ constexpr Row kVerbs[] = {
     {"run", "run any HLO module", add_run},
     {"split", "write a checkpoint as one file per tensor, as save_pretrained_split does", add_split},
     {"plan", "what a model will take, byte by byte, and whether it fits", add_plan},
+    {"tokenize", "text to token ids and back", add_tokenize},
     {"inspect", "show a model, the devices or the instruction sets", add_inspect},
     {"quantize", "write a checkpoint with weights of 8 or 4 bits", add_quantize},
     {"download", "bring a model here: from Hugging Face, S3 or the web", add_download},

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/thread_pool.h"
+#include "checkpoint/packed_cache.h"
 #include "engine/model.h"
 
 namespace ganglion::cli {
@@ -12,11 +13,23 @@ std::int64_t memory_setting(const Settings& settings) {
   return settings.integer("GANGLION_MEMORY_BYTES", 1, std::numeric_limits<std::int64_t>::max()).value_or(0);
 }
 
+std::filesystem::path weight_cache_setting(const Settings& settings) {
+  return checkpoint::packed_cache_folder(settings.value("GANGLION_WEIGHT_CACHE"), settings.value("XDG_CACHE_HOME"),
+                                         settings.value("HOME"))
+      .value_or("");
+}
+
 void add_model_options(CLI::App& verb, const Settings& settings, ModelOptions& options) {
   options.threads = static_cast<int>(settings.integer("GANGLION_THREADS", 1, 1024).value_or(available_cores()));
   options.isa = settings.value("GANGLION_ISA");
   options.memory_bytes = memory_setting(settings);
   options.dtype = "f32";
+  options.weight_cache = settings.value("GANGLION_WEIGHT_CACHE");
+  options.xdg_cache_home = settings.value("XDG_CACHE_HOME");
+  options.home = settings.value("HOME");
+  verb.add_option("--weight-cache", options.weight_cache,
+                  "keep packed weights on disk for a faster next start: off, on or a folder")
+      ->capture_default_str();
   verb.add_option("--dtype", options.dtype, "storage of weights and cache: f32, f16, bf16, s8 or s4")
       ->capture_default_str();
   verb.add_option("--group-size", options.group, "with s4: neighbours that share a scale, 32, 64 or 128")
@@ -40,6 +53,8 @@ engine::EngineOptions engine_options_of(const ModelOptions& options, ThreadPool&
   out.n_positions = options.n_positions;
   out.isa = options.isa;
   out.memory_bytes = options.memory_bytes;
+  out.weight_cache =
+      checkpoint::packed_cache_folder(options.weight_cache, options.xdg_cache_home, options.home).value_or("");
   out.pool = &pool;
   return out;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 
 #include "base/settings.h"
@@ -24,11 +25,15 @@ struct ModelOptions {
   int threads = 1;
   std::int64_t n_positions = 0;  // 0: the model's
   std::string isa;
+  std::string weight_cache;  // folder of packed weights, off or on
+  std::string xdg_cache_home, home;
   std::int64_t memory_bytes = 0;  // a model may take; 0: what the machine has free
 };
 
 // GANGLION_MEMORY_BYTES, 0 when it is not set.
 std::int64_t memory_setting(const Settings& settings);
+// The folder of packed weights that GANGLION_WEIGHT_CACHE names; "" for none.
+std::filesystem::path weight_cache_setting(const Settings& settings);
 void add_model_options(CLI::App& verb, const Settings& settings, ModelOptions& options);
 engine::EngineOptions engine_options_of(const ModelOptions& options, ThreadPool& pool);
 

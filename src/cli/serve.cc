@@ -72,11 +72,13 @@ int serve(const Options& options, const Settings& settings, log::Level level) {
   metrics::Registry registry;
   ThreadPool pool(options.threads);
   log::info("loading {} models with {} compute threads", config.models.size(), pool.threads());
-  server::Server server(
-      config,
-      server::engine_loader(
-          {.pool = &pool, .registry = &registry, .isa = options.isa, .memory_bytes = memory_setting(settings)}),
-      registry);
+  server::Server server(config,
+                        server::engine_loader({.pool = &pool,
+                                               .registry = &registry,
+                                               .isa = options.isa,
+                                               .memory_bytes = memory_setting(settings),
+                                               .weight_cache = weight_cache_setting(settings)}),
+                        registry);
   log::info("serving on http://{}:{}", config.host, server.port());
 
   const int signal = stop.wait();

@@ -18,6 +18,7 @@
 #include "checkpoint/pieces.h"
 #include "checkpoint/split_folder.h"
 #include "checkpoint/store.h"
+#include "cli/model_source.h"
 #include "cli/verb.h"
 #include "models/config.h"
 #include "models/registry.h"
@@ -29,7 +30,7 @@ namespace fs = std::filesystem;
 using checkpoint::NamedTensor;
 
 struct Options {
-  std::string model;
+  ModelSource model;
   std::string out;
   bool overwrite = false;
 };
@@ -87,6 +88,7 @@ std::vector<NamedTensor> named_in_full(const checkpoint::Store& store, const mod
     });
     if (table != out.end()) out.push_back({"lm_head.weight", table->source});
   }
+  std::sort(out.begin(), out.end(), [](const NamedTensor& a, const NamedTensor& b) { return a.name < b.name; });
   return out;
 }
 
@@ -104,12 +106,12 @@ void copy_others(const fs::path& from, const fs::path& to) {
   }
 }
 
-void check_target(const Options& options) {
+void check_target(const fs::path& model, const Options& options) {
   std::error_code error;
   if (fs::exists(options.out, error) && !fs::is_directory(options.out, error)) {
     fail(Code::kInvalidArgument, "[split] {} is no folder; give the name of one to write", options.out);
   }
-  if (fs::is_directory(options.out, error) && fs::equivalent(options.model, options.out, error)) {
+  if (fs::is_directory(options.out, error) && fs::equivalent(model, options.out, error)) {
     fail(Code::kInvalidArgument, "[split] {} is the model itself; give another folder", options.out);
   }
   if (fs::is_directory(options.out, error) && !fs::is_empty(options.out, error) && !options.overwrite) {
@@ -123,17 +125,18 @@ void check_target(const Options& options) {
   }
 }
 
-int split(const Options& options) {
-  const models::Config config = models::read_config(options.model);
-  const checkpoint::Store store = checkpoint::Store::open(options.model);
-  check_target(options);
+int split(const Options& options, const Settings& settings) {
+  const fs::path model = bring_model(options.model, settings, "split");
+  const models::Config config = models::read_config(model);
+  const checkpoint::Store store = checkpoint::Store::open(model);
+  check_target(model, options);
   const std::vector<NamedTensor> tensors = named_in_full(store, config);
   std::uint64_t total = 0;
   for (const NamedTensor& tensor : tensors) total += checkpoint::source_bytes(*tensor.source);
   std::error_code error;
   fs::create_directories(options.out, error);
   if (error) fail(Code::kInvalidArgument, "[split] {} cannot be made: {}", options.out, error.message());
-  copy_others(options.model, options.out);
+  copy_others(model, options.out);
   {
     Progress progress(total);
     checkpoint::write_split(options.out, tensors, [&](std::uint64_t bytes) { progress.advance(bytes); });
@@ -145,14 +148,15 @@ int split(const Options& options) {
 
 }  // namespace
 
-Action add_split(CLI::App& verb, const Settings&) {
+Action add_split(CLI::App& verb, const Settings& settings) {
   auto options = std::make_shared<Options>();
-  verb.add_option("MODEL", options->model, "folder of a Hugging Face checkpoint, in any form that is read")->required();
+  verb.add_option("MODEL", options->model.text, kModelHelp)->required();
+  add_revision(verb, options->model);
   verb.add_option("DIR", options->out, "folder to write: config.json, the tokenizer, and pytorch_model.bin/")
       ->required();
   verb.add_flag("--overwrite", options->overwrite, "write into a folder that is not empty");
   verb.footer("example: ganglion split share/opt-demo /tmp/opt-demo-split");
-  return [=] { return split(*options); };
+  return [=, &settings] { return split(*options, settings); };
 }
 
 }  // namespace ganglion::cli

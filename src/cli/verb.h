@@ -20,6 +20,7 @@ Action add_generate(CLI::App& verb, const Settings& settings);
 Action add_compile(CLI::App& verb, const Settings& settings);
 Action add_run(CLI::App& verb, const Settings& settings);
 Action add_plan(CLI::App& verb, const Settings& settings);
+Action add_tokenize(CLI::App& verb, const Settings& settings);
 Action add_inspect(CLI::App& verb, const Settings& settings);
 Action add_quantize(CLI::App& verb, const Settings& settings);
 Action add_split(CLI::App& verb, const Settings& settings);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <exception>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -17,6 +18,9 @@
 
 namespace ganglion {
 class ThreadPool;
+}
+namespace ganglion::checkpoint {
+class PackedCache;
 }
 namespace ganglion::metrics {
 class Registry;
@@ -65,10 +69,12 @@ struct EngineOptions {
   std::int64_t cache_tokens = 0;  // positions of KV cache in all; 0: max_sequences * n_positions within memory
   std::int64_t memory_bytes = 0;  // the model may take; 0: what the machine has free
   std::string isa = {};
-  OnProgress on_progress = {};           // while weights are loaded; may be empty
-  ThreadPool* pool = nullptr;            // not owned; shared by the models of a process
-  metrics::Registry* metrics = nullptr;  // may be null
-  std::string metric_model = {};         // label of this engine's metrics
+  std::filesystem::path weight_cache = {};                  // folder of packed weights, for load_model; "": none
+  const checkpoint::PackedCache* packed_weights = nullptr;  // of this checkpoint; used by the constructor only
+  OnProgress on_progress = {};                              // while weights are loaded; may be empty
+  ThreadPool* pool = nullptr;                               // not owned; shared by the models of a process
+  metrics::Registry* metrics = nullptr;                     // may be null
+  std::string metric_model = {};                            // label of this engine's metrics
 };
 
 // Counts since the start, for metrics, tests and bench.

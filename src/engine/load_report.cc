@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <utility>
+
 #include "planner/plan.h"
 
 namespace ganglion::engine {
@@ -27,6 +29,22 @@ std::string LoadReport::text() const {
     out += ", ";
   }
   return out + fmt::format("total {:.3f} s", seconds());
+}
+
+std::string LoadProgress::text() const {
+  const double share = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 1;
+  const double left = share > 0 ? seconds / share - seconds : 0;
+  return fmt::format("loading weights: {:.0f} % of {} at {:.2f} GB/s, {:.0f} s left", 100 * share,
+                     planner::size_text(total), seconds > 0 ? static_cast<double>(done) / seconds / 1e9 : 0.0, left);
+}
+
+OnProgress every_tenth(OnProgress tell) {
+  return [tell = std::move(tell), told = std::int64_t{-1}](const LoadProgress& progress) mutable {
+    const std::int64_t tenth = progress.total > 0 ? 10 * progress.done / progress.total : 10;
+    if (progress.seconds < kWorthTelling || tenth <= told) return;
+    told = tenth;
+    tell(progress);
+  };
 }
 
 }  // namespace ganglion::engine

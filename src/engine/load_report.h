@@ -31,7 +31,14 @@ struct LoadProgress {
   std::int64_t done = 0;  // bytes of sources
   std::int64_t total = 0;
   double seconds = 0;  // since the first
+  // "loading weights: 45 % of 2.45 GiB at 1.23 GB/s, 1 s left"
+  std::string text() const;
 };
 using OnProgress = std::function<void(const LoadProgress&)>;
+
+// Shorter loads are over before a message about them is read.
+inline constexpr double kWorthTelling = 2;  // seconds
+// Passes on the first progress after kWorthTelling and then one for every tenth of the whole.
+OnProgress every_tenth(OnProgress tell);
 
 }  // namespace ganglion::engine

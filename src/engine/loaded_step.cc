@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/thread_pool.h"
+#include "checkpoint/packed_cache.h"
 #include "models/registry.h"
 #include "planner/memory.h"
 #include "planner/weight_kind.h"
@@ -163,8 +164,20 @@ LoadedStep load_step(const models::Config& config, const models::WeightFinder& w
   out.report.phases = {{"graph", planned.build_seconds}, {"compile", planned.compile_seconds}};
 
   auto start = Clock::now();
-  load_weights(planned.weights, options, *out.executable, out.report);
+  const checkpoint::PackedCache* cache = options.packed_weights;
+  const std::string layout = cache == nullptr ? "" : out.executable->weight_layout();
+  if (cache != nullptr && cache->load(layout, out.executable->weight_image())) {
+    out.executable->weights_are_in_image();
+    out.report.from_cache = true;
+  } else {
+    load_weights(planned.weights, options, *out.executable, out.report);
+  }
   out.report.phases.push_back({"weights", seconds_since(start), out.plan.all.weights()});
+  if (cache != nullptr && !out.report.from_cache) {
+    start = Clock::now();
+    const bool stored = cache->store(layout, out.executable->weight_image());
+    out.report.phases.push_back({"weight cache", seconds_since(start), stored ? out.plan.all.weights() : 0});
+  }
   start = Clock::now();
   out.executable->prepare();
   out.report.phases.push_back({"warm", seconds_since(start)});

@@ -2,10 +2,12 @@
 
 #include <array>
 #include <chrono>
+#include <optional>
 #include <string_view>
 #include <utility>
 
 #include "base/error.h"
+#include "checkpoint/packed_cache.h"
 #include "checkpoint/store.h"
 #include "models/registry.h"
 
@@ -38,9 +40,17 @@ Model load_model(const std::filesystem::path& folder, const EngineOptions& optio
   out.tokenizer = tokenizer::Tokenizer::load(folder);
   timer.done("tokenizer");
   const checkpoint::Store store = checkpoint::Store::open(folder);
+  EngineOptions with_cache = options;
+  std::optional<checkpoint::PackedCache> cache;
+  if (!options.weight_cache.empty() && options.pool != nullptr) {
+    std::vector<std::filesystem::path> sources = checkpoint::files_of(store.files());
+    sources.push_back(folder / "config.json");
+    cache.emplace(options.weight_cache, std::move(sources), *options.pool);
+    with_cache.packed_weights = &*cache;
+  }
   timer.done("checkpoint");
   out.engine =
-      std::make_unique<Engine>(out.config, models::checkpoint_weights(store, family.optional_prefixes), options);
+      std::make_unique<Engine>(out.config, models::checkpoint_weights(store, family.optional_prefixes), with_cache);
   const LoadReport& rest = out.engine->load_report();
   std::vector<LoadPhase> phases = std::move(out.report.phases);
   phases.insert(phases.end(), rest.phases.begin(), rest.phases.end());

@@ -24,6 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMostReply = 64u << 20;
+constexpr int kAttemptsToAsk = 3;  // the cache may do instead: one that works without a network waits two seconds
 
 std::uint64_t size_on_disk(const fs::path& file) {
   std::error_code error;
@@ -178,7 +179,7 @@ Repository HuggingFace::ask() {
   question.url.query = "blobs=true";
   question.body_limit = kMostReply;
   reachable_ = false;
-  const HttpResponse response = send_patiently(client_, question, options_, place());
+  const HttpResponse response = send_patiently(client_, question, options_, place(), kAttemptsToAsk);
   reachable_ = true;
   if (!response.ok()) refuse_repository(response);
   const std::string type = response.field("content-type");

@@ -50,7 +50,7 @@ void Patience::failed(const HttpResponse& response, const std::string& what) {
   if (response.lasting) fail(Code::kUnavailable, "[hub] {}: {}", what, outcome(response));
   const bool at_once = moved_;
   moved_ = false;
-  if (++failures_ >= kAttempts) {
+  if (++failures_ >= attempts_) {
     fail(Code::kUnavailable, "[hub] {}: {}; given up after {} attempts", what, outcome(response), failures_);
   }
   std::chrono::milliseconds time{at_once ? 0 : 500 << (failures_ - 1)};
@@ -89,8 +89,8 @@ void Patience::wait(std::chrono::milliseconds time, const std::string& what) {
 }
 
 HttpResponse send_patiently(HttpClient& client, const HttpRequest& request, const Options& options,
-                            const std::string& what) {
-  Patience patience(options);
+                            const std::string& what, int attempts) {
+  Patience patience(options, attempts);
   while (true) {
     HttpResponse response = client.send(request);
     if (!may_pass(response)) {

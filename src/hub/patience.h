@@ -21,11 +21,11 @@ class Patience {
   static constexpr int kAttempts = 6;                                // without progress
   static constexpr std::chrono::milliseconds kLongestWait{120'000};  // that a server may ask for
 
-  explicit Patience(const Options& options) : options_(options) {}
+  explicit Patience(const Options& options, int attempts = kAttempts) : options_(options), attempts_(attempts) {}
 
   // After a failure that may pass: waits, at first not at all when there was progress, then 0.5, 1, 2 ... seconds, or
-  // as long as the server asks. Errors: kUnavailable with `what` and the last failure once kAttempts have failed or the
-  // server asks for more than kLongestWait; kCancelled.
+  // as long as the server asks. Errors: kUnavailable with `what` and the last failure once so many attempts have failed
+  // or the server asks for more than kLongestWait; kCancelled.
   void failed(const HttpResponse& response, const std::string& what);
   // Bytes have come: the count of attempts starts anew once a mebibyte has.
   void progressed(std::uint64_t bytes) noexcept;
@@ -34,6 +34,7 @@ class Patience {
   void wait(std::chrono::milliseconds time, const std::string& what);
 
   const Options& options_;
+  const int attempts_;
   int failures_ = 0;
   std::uint64_t bytes_ = 0;
   bool moved_ = false;
@@ -41,7 +42,7 @@ class Patience {
 
 // Sends until it is answered with something that will not pass by itself.
 HttpResponse send_patiently(HttpClient& client, const HttpRequest& request, const Options& options,
-                            const std::string& what);
+                            const std::string& what, int attempts = Patience::kAttempts);
 // "403 Forbidden-like" words for a message: the status, or how the connection failed.
 std::string outcome(const HttpResponse& response);
 

@@ -39,6 +39,7 @@ const Function kFunctions[] = {
     {Unary::kTanh, "tanh", [](double x) { return std::tanh(x); }, -12.0f, 12.0f, 3.0},
     {Unary::kErf, "erf", [](double x) { return std::erf(x); }, -5.0f, 5.0f, 3.0},
     {Unary::kLogistic, "logistic", [](double x) { return 1 / (1 + std::exp(-x)); }, -80.0f, 80.0f, 4.0},
+    {Unary::kSilu, "silu", [](double x) { return x / (1 + std::exp(-x)); }, -80.0f, 80.0f, 4.0},
     {Unary::kRelu, "relu", [](double x) { return x < 0 ? 0.0 : x; }, -10.0f, 10.0f, 0.0},
 };
 

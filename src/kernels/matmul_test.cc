@@ -227,7 +227,7 @@ TEST_P(Matmul, AddsBiasThenActivatesThenAddsTheResidualEvenInPlace) {
   for (const Storage storage : kWeightStorages) {
     for (const std::int64_t rows : {1, 6, 30, 140}) {
       for (const Activation activation :
-           {Activation::kNone, Activation::kRelu, Activation::kGeluErf, Activation::kGeluTanh}) {
+           {Activation::kNone, Activation::kRelu, Activation::kGeluErf, Activation::kGeluTanh, Activation::kSilu}) {
         Problem problem(table(), storage, rows, 300, 83);
         std::vector<float> apart = problem.fresh_out();
         MatmulArgs args = problem.args(apart);

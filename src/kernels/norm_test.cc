@@ -64,6 +64,53 @@ TEST_P(LayerNorm, GivesARowTheSameBitsAmongOthersAndKeepsNanToItself) {
 
 GANGLION_FOR_EVERY_TABLE(LayerNorm);
 
+using RmsNorm = plain::EveryTable;
+
+TEST_P(RmsNorm, AgreesWithDoublePrecision) {
+  for (const std::int64_t cols : {1, 2, 7, 8, 31, 64, 100, 768, 2049}) {
+    for (const float scale : {1e-3f, 1.0f, 1e18f}) {  // the square of the last is no float
+      const std::int64_t rows = 3;
+      const std::vector<float> x = plain::normal(static_cast<std::size_t>(rows * cols), 1, scale);
+      const std::vector<float> weight = plain::normal(static_cast<std::size_t>(cols), 2);
+      std::vector<float> out(x.size() + 1, 12345.0f);
+      RmsNormArgs args{
+          .x = x.data(), .weight = weight.data(), .out = out.data(), .rows = rows, .cols = cols, .epsilon = 1e-5f};
+      table().rms_norm(args);
+      ASSERT_EQ(out.back(), 12345.0f);
+      for (std::int64_t row = 0; row < rows; ++row) {
+        double square = 0.0;
+        for (std::int64_t i = 0; i < cols; ++i)
+          square += std::pow(double{x[row * cols + i]}, 2.0) / static_cast<double>(cols);
+        for (std::int64_t i = 0; i < cols; ++i) {
+          const double exact = x[row * cols + i] / std::sqrt(square + double{1e-5f}) * weight[i];
+          // The sum is in double; the scale and two products round, 2^-24 of the result each.
+          ASSERT_NEAR(out[row * cols + i], exact, 3 * 0x1p-24 * std::fabs(exact) + 1e-44) << cols << " of " << scale;
+        }
+      }
+      std::vector<float> in_place = x;
+      args.x = args.out = in_place.data();
+      table().rms_norm(args);
+      ASSERT_TRUE(plain::same_bits(in_place.data(), out.data(), x.size()));
+    }
+  }
+}
+
+TEST_P(RmsNorm, GivesARowTheSameBitsAmongOthersAndKeepsNanToItself) {
+  const std::int64_t rows = 9, cols = 101;
+  std::vector<float> x = plain::normal(rows * cols, 1), weight(cols, 1.5f);
+  x[4 * cols + 100] = kNan;
+  std::vector<float> together(x.size()), alone(x.size());
+  table().rms_norm({x.data(), weight.data(), together.data(), rows, cols, 1e-5f});
+  for (std::int64_t row = 0; row < rows; ++row) {
+    table().rms_norm({x.data() + row * cols, weight.data(), alone.data() + row * cols, 1, cols, 1e-5f});
+    for (std::int64_t i = 0; i < cols; ++i) ASSERT_EQ(std::isnan(together[row * cols + i]), row == 4);
+    if (row == 4) continue;
+    ASSERT_TRUE(plain::same_bits(&together[row * cols], &alone[row * cols], cols));
+  }
+}
+
+GANGLION_FOR_EVERY_TABLE(RmsNorm);
+
 using Softmax = plain::EveryTable;
 
 TEST_P(Softmax, AgreesWithDoublePrecision) {

@@ -60,6 +60,13 @@ Config parse_config(const std::string& json_text, const std::string& place) {
   return read(parse_json(json_text, place, {.bytes = 1u << 20}), place);
 }
 
+std::vector<std::int32_t> Config::eos_ids() const {
+  std::vector<std::int32_t> ids;
+  if (eos >= 0) ids.push_back(static_cast<std::int32_t>(eos));
+  for (const std::int64_t id : more_eos) ids.push_back(static_cast<std::int32_t>(id));
+  return ids;
+}
+
 Config published_shape(const std::string& name) {
   for (const Family& family : families()) {
     for (const PublishedShape& shape : family.published_shapes()) {

@@ -38,7 +38,8 @@ struct Config {
   std::optional<nn::RotaryOptions> rotary;
   std::int64_t bos = -1, eos = -1, pad = -1;  // eos: the first when there are several
   std::vector<std::int64_t> more_eos;
-  std::string dtype;  // torch_dtype, "" when it does not say
+  std::vector<std::int32_t> eos_ids() const;  // all of them
+  std::string dtype;                          // torch_dtype, "" when it does not say
   std::optional<Quantization> quantization;
   std::any own;  // what only this family has: the struct in its header (OptConfig, ...)
 };

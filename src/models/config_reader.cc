@@ -148,6 +148,7 @@ void ConfigReader::refuse_unread() const {
       {"head_dim", {}},
       {"num_key_value_heads", {}},
       {"multi_query", {false}},
+      {"attention_head_type", {"multihead"}},
       {"parallel_attn", {false}},
       {"use_parallel_residual", {false}},
       {"use_qk_norm", {false}},

@@ -75,6 +75,79 @@ TEST(Config, RefusesAnUnknownFamilyOrActivationByName) {
   EXPECT_EQ(refusal("model_type", nullptr).code(), Code::kInvalidArgument);
 }
 
+TEST(Config, RefusesFieldsThatWouldChangeTheMathematicsInEveryFamily) {
+  const nlohmann::json families[] = {
+      opt_125m(),
+      {{"model_type", "gpt2"}, {"vocab_size", 100}, {"n_embd", 32}, {"n_layer", 1}, {"n_head", 4}, {"n_positions", 64}},
+      {{"model_type", "gptj"}, {"vocab_size", 100}, {"n_embd", 32}, {"n_layer", 1}, {"n_head", 4}, {"n_positions", 64}},
+      {{"model_type", "gpt_bigcode"},
+       {"vocab_size", 100},
+       {"n_embd", 32},
+       {"n_layer", 1},
+       {"n_head", 4},
+       {"n_positions", 64}},
+      {{"model_type", "llama"},
+       {"vocab_size", 100},
+       {"hidden_size", 32},
+       {"num_hidden_layers", 1},
+       {"num_attention_heads", 4},
+       {"intermediate_size", 48},
+       {"max_position_embeddings", 64}}};
+  const std::pair<const char*, nlohmann::json> fields[] = {{"quantization_config", {{"quant_method", "gptq"}}},
+                                                           {"add_cross_attention", true},
+                                                           {"is_encoder_decoder", true},
+                                                           {"sliding_window", 4096},
+                                                           {"pruned_heads", {{"1", {0}}}},
+                                                           {"alibi", true},
+                                                           {"final_logit_softcapping", 30.0},
+                                                           {"num_local_experts", 8},
+                                                           {"logit_scale", 0.5}};
+  for (const nlohmann::json& family : families) {
+    EXPECT_NO_THROW(parse_config(family.dump(), "config.json")) << family;
+    for (const auto& [key, value] : fields) {
+      nlohmann::json json = family;
+      json[key] = value;
+      try {
+        parse_config(json.dump(), "config.json");
+        ADD_FAILURE() << key << " was ignored by " << family["model_type"];
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), Code::kUnsupported) << error.what();
+        EXPECT_NE(std::string(error.what()).find(key), std::string::npos) << error.what();
+      }
+    }
+    nlohmann::json harmless = family;
+    harmless["sliding_window"] = nullptr;
+    harmless["add_cross_attention"] = false;
+    harmless["attention_dropout"] = 0.3;
+    harmless["pretraining_tp"] = 2;
+    harmless["use_cache"] = false;
+    harmless["pruned_heads"] = nlohmann::json::object();
+    EXPECT_NO_THROW(parse_config(harmless.dump(), "config.json")) << family;
+  }
+}
+
+TEST(Config, ACorruptedFieldOfAnyFamilyNeverPasses) {
+  for (const char* field : {"rms_norm_eps", "num_key_value_heads", "head_dim", "hidden_act", "rope_theta"}) {
+    for (const nlohmann::json& value :
+         {nlohmann::json("x"), nlohmann::json(-1), nlohmann::json::array(), nlohmann::json(1e300)}) {
+      const nlohmann::json json = {{"model_type", "llama"},
+                                   {"vocab_size", 100},
+                                   {"hidden_size", 32},
+                                   {"num_hidden_layers", 1},
+                                   {"num_attention_heads", 4},
+                                   {"intermediate_size", 48},
+                                   {"max_position_embeddings", 64},
+                                   {field, value}};
+      try {
+        parse_config(json.dump(), "config.json");
+        ADD_FAILURE() << json;
+      } catch (const Error& error) {
+        EXPECT_NE(std::string(error.what()).find(field), std::string::npos) << error.what();
+      }
+    }
+  }
+}
+
 TEST(Config, RefusesWhatIsNotAConfig) {
   const auto code = [](const std::string& text) {
     try {

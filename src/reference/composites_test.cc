@@ -134,5 +134,63 @@ TEST(LayerNorm, NormalisesEachRow) {
   }
 }
 
+TEST(RmsNorm, DividesEachRowByItsRootMeanSquare) {
+  Builder b("norm");
+  const Value x = b.input("x", Shape::array(DType::kF32, {2, 8}));
+  const Value w = b.input("w", Shape::array(DType::kF32, {8}));
+  const auto module = b.finish({hlo::rms_norm(x, w, 1e-5f)});
+  const Tensor xs = wave({2, 8}, 3.0f), ws = wave({8}, 1.0f);
+  const std::vector<TensorView> arguments = {xs.view(), ws.view()};
+  const auto results = evaluate(*module, arguments);
+  for (int r = 0; r < 2; ++r) {
+    double square = 0;
+    for (int i = 0; i < 8; ++i) square += std::pow(xs.as<float>()[r * 8 + i], 2) / 8;
+    for (int i = 0; i < 8; ++i) {
+      const double want = xs.as<float>()[r * 8 + i] / std::sqrt(square + 1e-5) * ws.as<float>()[i];
+      EXPECT_NEAR(results[0].as<float>()[r * 8 + i], want, 1e-5);
+    }
+  }
+}
+
+TEST(Silu, IsXTimesItsLogistic) {
+  Builder b("silu");
+  const auto module = b.finish({hlo::silu(b.input("x", Shape::array(DType::kF32, {9})))});
+  const Tensor xs = wave({9}, 5.0f);
+  const std::vector<TensorView> arguments = {xs.view()};
+  const auto results = evaluate(*module, arguments);
+  for (int i = 0; i < 9; ++i) {
+    const double x = xs.as<float>()[i];
+    EXPECT_NEAR(results[0].as<float>()[i], x / (1 + std::exp(-x)), 1e-6);
+  }
+}
+
+TEST(Rotary, TurnsPairsOfTheFirstFeaturesOfEveryHeadAndLeavesTheRest) {
+  constexpr std::int64_t kRows = 3, kHeads = 2, kHeadDim = 7, kPairs = 2;
+  for (const auto pairs : {hlo::RotaryPairs::kHalves, hlo::RotaryPairs::kNeighbours}) {
+    Builder b("rotary");
+    const Value x = b.input("x", Shape::array(DType::kF32, {kRows, kHeads * kHeadDim}));
+    const Value c = b.input("c", Shape::array(DType::kF32, {kRows, kPairs}));
+    const Value s = b.input("s", Shape::array(DType::kF32, {kRows, kPairs}));
+    const auto module = b.finish({hlo::rotary(x, c, s, kHeadDim, pairs)});
+    const Tensor xs = wave({kRows, kHeads * kHeadDim}, 1.0f), cs = wave({kRows, kPairs}, 0.9f),
+                 ss = wave({kRows, kPairs}, -0.4f);
+    const std::vector<TensorView> arguments = {xs.view(), cs.view(), ss.view()};
+    const auto results = evaluate(*module, arguments);
+    const auto in = xs.as<float>();
+    const auto out = results[0].as<float>();
+    for (std::int64_t head = 0; head < kRows * kHeads; ++head) {
+      const std::int64_t row = head / kHeads, at = head * kHeadDim;
+      for (std::int64_t p = 0; p < kPairs; ++p) {
+        const bool halves = pairs == hlo::RotaryPairs::kHalves;
+        const std::int64_t i = at + (halves ? p : 2 * p), j = at + (halves ? p + kPairs : 2 * p + 1);
+        const double cosine = cs.as<float>()[row * kPairs + p], sine = ss.as<float>()[row * kPairs + p];
+        EXPECT_NEAR(out[i], in[i] * cosine - in[j] * sine, 1e-6);
+        EXPECT_NEAR(out[j], in[j] * cosine + in[i] * sine, 1e-6);
+      }
+      for (std::int64_t i = at + 2 * kPairs; i < at + kHeadDim; ++i) EXPECT_EQ(out[i], in[i]);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace ganglion::reference

@@ -42,10 +42,7 @@ class EnginePredictor : public Predictor {
                                        tokenizer::DecodeOptions{.skip_special_tokens = specials == Specials::kSkip});
   }
   bool is_special(std::int32_t id) const override { return model_.tokenizer->is_special(id); }
-  std::vector<std::int32_t> eos_ids() const override {
-    if (model_.config.eos < 0) return {};
-    return {static_cast<std::int32_t>(model_.config.eos)};
-  }
+  std::vector<std::int32_t> eos_ids() const override { return model_.config.eos_ids(); }
   std::int64_t vocabulary() const override { return model_.config.vocab; }
   std::int64_t n_positions() const override { return model_.engine->n_positions(); }
   std::size_t longest_prompt_bytes() const override { return longest_prompt_; }
@@ -121,9 +118,13 @@ ModelLoader engine_loader(const EngineLoaderOptions& options) {
     engine_options.queue_capacity = settings.job_queue_size;
     engine_options.isa = options.isa;
     engine_options.memory_bytes = options.memory_bytes;
+    engine_options.weight_cache = options.weight_cache;
     engine_options.pool = options.pool;
     engine_options.metrics = options.registry;
     engine_options.metric_model = entry.name;
+    engine_options.on_progress = engine::every_tenth([name = entry.name](const engine::LoadProgress& progress) {
+      log::info("[server] {}: {}", name, progress.text());
+    });
     engine::Model model = engine::load_model(settings.model_folder, engine_options);
     log::info("[server] {}: {}", entry.name, model.report.text());
     return std::make_shared<EnginePredictor>(std::move(model));

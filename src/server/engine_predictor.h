@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 
 #include "server/hosted_models.h"
@@ -18,8 +19,9 @@ namespace ganglion::server {
 struct EngineLoaderOptions {
   ThreadPool* pool = nullptr;  // shared by all models; must outlive them, like the registry
   metrics::Registry* registry = nullptr;
-  std::string isa = {};           // "": the best this CPU has
-  std::int64_t memory_bytes = 0;  // a model may take; 0: what the machine has free
+  std::string isa = {};                     // "": the best this CPU has
+  std::int64_t memory_bytes = 0;            // a model may take; 0: what the machine has free
+  std::filesystem::path weight_cache = {};  // folder of packed weights; "": none
 };
 
 // Loads checkpoints into engines. What a load throws names the setting that caused it, where one did: dtype,

@@ -30,32 +30,25 @@ bool touches_word(std::string_view text, std::size_t start, std::size_t end) noe
 
 }  // namespace
 
-AddedTokens::AddedTokens(const std::vector<AddedToken>& tokens) {
-  for (const AddedToken& token : tokens) {
+AddedTokens::AddedTokens(const std::vector<AddedToken>& tokens, const Normalizer& normalizer) {
+  for (AddedToken token : tokens) {
+    if (token.normalized) token.content = normalizer.apply(token.content);
     if (token.content.empty()) continue;
     if (token.content.size() > kMaxContent) {
       fail(Code::kUnsupported, "[added_tokens] token {} has {} bytes; at most {} are supported", token.id,
            token.content.size(), kMaxContent);
     }
-    (token.normalized ? normalized_ : verbatim_).add(token);
+    Pass& pass = token.normalized ? normalized_ : verbatim_;
+    pass.add(std::move(token));
   }
   verbatim_.finish();
   normalized_.finish();
 }
 
-std::vector<TextPart> AddedTokens::split(std::string_view text) const {
+std::vector<TextPart> AddedTokens::split(const Pass& pass, std::string_view text) {
   std::vector<TextPart> parts;
-  verbatim_.split(text, parts);
-  std::vector<TextPart> all;
-  all.reserve(parts.size());
-  for (const TextPart& part : parts) {
-    if (part.token) {
-      all.push_back(part);
-    } else {
-      normalized_.split(part.text, all);
-    }
-  }
-  return all;
+  pass.split(text, parts);
+  return parts;
 }
 
 void AddedTokens::Pass::finish() {

@@ -10,9 +10,17 @@ namespace {
 // Parts as one string: plain text as it is, tokens as <id:text>.
 std::string split(const std::vector<AddedToken>& tokens, std::string_view text) {
   std::string out;
-  for (const TextPart& part : AddedTokens(tokens).split(text)) {
+  const AddedTokens added(tokens, Normalizer{});
+  const auto add = [&](const TextPart& part) {
     if (!out.empty()) out += "|";
     out += part.token ? fmt::format("<{}:{}>", *part.token, part.text) : std::string(part.text);
+  };
+  for (const TextPart& part : added.split_verbatim(text)) {
+    if (part.token) {
+      add(part);
+    } else {
+      for (const TextPart& inner : added.split_normalized(part.text)) add(inner);
+    }
   }
   return out;
 }
@@ -46,12 +54,12 @@ TEST(AddedTokens, NormalizedTokensAreLookedForInWhatTheOthersLeave) {
 TEST(AddedTokens, RunsOfStrippingWhiteSpaceTokensAreWalkedOnce) {
   // A quadratic walk would be 5e11 steps.
   const std::vector<AddedToken> tokens = {{.content = "\n", .id = 1, .lstrip = true, .rstrip = true}};
-  EXPECT_EQ(AddedTokens(tokens).split(std::string(1 << 20, '\n')).size(), std::size_t{1} << 20);
+  EXPECT_EQ(AddedTokens(tokens, Normalizer{}).split_verbatim(std::string(1 << 20, '\n')).size(), std::size_t{1} << 20);
 }
 
 TEST(AddedTokens, RefusesAContentThatWouldMakeTheSearchSlow) {
   try {
-    AddedTokens({{.content = std::string(2000, 'x'), .id = 7}});
+    AddedTokens({{.content = std::string(2000, 'x'), .id = 7}}, Normalizer{});
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Code::kUnsupported);

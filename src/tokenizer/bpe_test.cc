@@ -22,7 +22,8 @@ Vocabulary make_vocabulary(const std::vector<std::string>& tokens) {
 
 Ids encode(const Bpe& bpe, std::string_view word) {
   Ids ids;
-  bpe.encode_word(word, ids);
+  Bpe::Scratch scratch;
+  bpe.encode_word(word, ids, scratch);
   return ids;
 }
 
@@ -65,10 +66,10 @@ TEST(Bpe, AMegabyteOfOneLetterCostsHeapOperationsLinearInItsLength) {
   const Bpe bpe(vocabulary, rules, {});
   const auto work_for = [&](std::size_t length) {
     Ids ids;
-    BpeWork work;
-    bpe.encode_word(std::string(length, 'a'), ids, &work);
+    Bpe::Scratch scratch;
+    bpe.encode_word(std::string(length, 'a'), ids, scratch);
     EXPECT_EQ(ids.size(), length / 1024);
-    return work.heap_operations;
+    return scratch.work.heap_operations;
   };
   const std::uint64_t small = work_for(1 << 14);
   const std::uint64_t large = work_for(1 << 20);
@@ -85,14 +86,14 @@ TEST(Bpe, AMegabyteOfMixedTextCostsHeapOperationsLinearInItsLength) {
     std::string text;
     while (text.size() < bytes) text += unit;
     Ids ids;
-    BpeWork work;
+    Bpe::Scratch scratch;
     for (std::size_t start = 0; start < text.size();) {
       const std::size_t end = gpt2_word_end(text, start);
-      bpe.encode_word(std::string_view(text).substr(start, end - start), ids, &work);
+      bpe.encode_word(std::string_view(text).substr(start, end - start), ids, scratch);
       start = end;
     }
-    EXPECT_EQ(work.symbols, text.size());
-    return static_cast<double>(work.heap_operations) / static_cast<double>(text.size());
+    EXPECT_EQ(scratch.work.symbols, text.size());
+    return static_cast<double>(scratch.work.heap_operations) / static_cast<double>(text.size());
   };
   const double small = work_for(1 << 14);
   const double large = work_for(1 << 20);

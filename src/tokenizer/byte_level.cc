@@ -69,4 +69,13 @@ std::string alphabet_to_bytes(std::string_view token) {
   return out;
 }
 
+bool is_in_byte_alphabet(std::string_view token) noexcept {
+  for (std::size_t position = 0; position < token.size();) {
+    const Utf8Char next = read_utf8(token, position);
+    if (!char_to_byte(next.code)) return false;
+    position += next.length;
+  }
+  return true;
+}
+
 }  // namespace ganglion::tokenizer

@@ -17,5 +17,7 @@ std::string bytes_to_alphabet(std::string_view bytes);
 // The bytes a token stands for. A token with any character outside the alphabet (an added token, say) stands for
 // itself. `token` must be well-formed UTF-8.
 std::string alphabet_to_bytes(std::string_view token);
+// Whether every character of `token` (well-formed UTF-8) is in the alphabet.
+bool is_in_byte_alphabet(std::string_view token) noexcept;
 
 }  // namespace ganglion::tokenizer

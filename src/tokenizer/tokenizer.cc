@@ -4,8 +4,6 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "tokenizer/byte_level.h"
-#include "tokenizer/gpt2_split.h"
 #include "tokenizer/stream_decoder.h"
 #include "tokenizer/utf8.h"
 
@@ -13,6 +11,7 @@ namespace ganglion::tokenizer {
 namespace {
 
 constexpr std::size_t kTextLimit = std::size_t{1} << 30;
+constexpr std::size_t kTokenBytesLimit = std::size_t{1} << 28;
 
 std::optional<std::string> read_if_there(const std::filesystem::path& path) {
   std::error_code ignored;
@@ -20,24 +19,27 @@ std::optional<std::string> read_if_there(const std::filesystem::path& path) {
   return read_text(path);
 }
 
+[[noreturn]] void fail_without_tokenizer(const std::filesystem::path& folder) {
+  for (const char* name : {"spiece.model", "sentencepiece.bpe.model", "vocab.txt"}) {
+    if (std::filesystem::exists(folder / name)) {
+      fail(Code::kUnsupported, "[{}] {} is not supported; save the tokenizer as tokenizer.json", folder.string(), name);
+    }
+  }
+  fail(Code::kNotFound,
+       "[{}] has no tokenizer: neither tokenizer.json nor tokenizer.model nor vocab.json with merges.txt",
+       folder.string());
+}
+
 }  // namespace
 
 std::unique_ptr<Tokenizer> Tokenizer::load(const std::filesystem::path& model_dir) {
   TokenizerFiles files;
   files.tokenizer_json = read_if_there(model_dir / "tokenizer.json");
-  if (!files.tokenizer_json) {
+  if (!files.tokenizer_json) files.tokenizer_model = read_if_there(model_dir / "tokenizer.model");
+  if (!files.tokenizer_json && !files.tokenizer_model) {
     files.vocab_json = read_if_there(model_dir / "vocab.json");
     files.merges_txt = read_if_there(model_dir / "merges.txt");
-  }
-  if (!files.tokenizer_json && !(files.vocab_json && files.merges_txt)) {
-    for (const char* name : {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.txt"}) {
-      if (std::filesystem::exists(model_dir / name)) {
-        fail(Code::kUnsupported, "[{}] {} is not supported; convert the tokenizer to a byte-level BPE tokenizer.json",
-             model_dir.string(), name);
-      }
-    }
-    fail(Code::kNotFound, "[{}] has no tokenizer: neither tokenizer.json nor vocab.json with merges.txt",
-         model_dir.string());
+    if (!files.vocab_json || !files.merges_txt) fail_without_tokenizer(model_dir);
   }
   files.added_tokens_json = read_if_there(model_dir / "added_tokens.json");
   files.special_tokens_map_json = read_if_there(model_dir / "special_tokens_map.json");
@@ -49,25 +51,37 @@ std::unique_ptr<Tokenizer> Tokenizer::from_files(const TokenizerFiles& files) {
   TokenizerParts parts;
   if (files.tokenizer_json) {
     parts = read_tokenizer_json(*files.tokenizer_json);
+  } else if (files.tokenizer_model) {
+    parts = read_sentencepiece_model(*files.tokenizer_model);
   } else if (files.vocab_json && files.merges_txt) {
     parts = read_vocab_merges(*files.vocab_json, *files.merges_txt);
   } else {
-    fail(Code::kNotFound, "[tokenizer] neither tokenizer.json nor vocab.json with merges.txt is there");
+    fail(Code::kNotFound, "[tokenizer] none of tokenizer.json, tokenizer.model, vocab.json with merges.txt is there");
   }
   apply_tokenizer_config(files, parts);
   return std::unique_ptr<Tokenizer>(new Tokenizer(std::move(parts)));
 }
 
 Tokenizer::Tokenizer(TokenizerParts parts)
-    : parts_(std::move(parts)), added_tokens_(parts_.added), bpe_(parts_.vocabulary, parts_.merges, parts_.bpe) {
+    : parts_(std::move(parts)),
+      added_tokens_(parts_.added, parts_.normalizer),
+      pre_tokenizer_(parts_.pre_tokenizer),
+      bpe_(parts_.vocabulary, parts_.merges, parts_.bpe) {
   const auto count = static_cast<std::size_t>(parts_.vocabulary.id_end());
   special_.assign(count, false);
   for (const AddedToken& token : parts_.added) special_[static_cast<std::size_t>(token.id)] = token.special;
+  byte_.assign(count, false);
+  if (parts_.unigram) unigram_.emplace(parts_.vocabulary, *std::move(parts_.unigram));
   byte_offsets_.reserve(count + 1);
   byte_offsets_.push_back(0);
   for (std::size_t id = 0; id < count; ++id) {
     if (const std::string* text = parts_.vocabulary.text(static_cast<std::int32_t>(id))) {
-      bytes_ += alphabet_to_bytes(*text);
+      const Decoder::Piece piece = parts_.decoder.piece(*text);
+      bytes_ += piece.bytes;
+      byte_[id] = piece.is_byte;
+    }
+    if (bytes_.size() > kTokenBytesLimit) {
+      fail(Code::kUnsupported, "[tokenizer] the decoder makes more than {} bytes of all tokens", kTokenBytesLimit);
     }
     byte_offsets_.push_back(static_cast<std::uint32_t>(bytes_.size()));
   }
@@ -78,35 +92,46 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, EncodeOptions
     fail(Code::kInvalidArgument, "[tokenizer] the text has {} bytes; it must have fewer than {}", text.size(),
          kTextLimit);
   }
-  const std::string valid = to_valid_utf8(text);
+  std::string repaired;
+  if (!is_valid_utf8(text)) text = repaired = to_valid_utf8(text);
   std::vector<std::int32_t> ids;
   if (options.add_special_tokens) ids = parts_.before;
-  for (const TextPart& part : added_tokens_.split(valid)) {
+  Bpe::Scratch scratch(text.size());
+  for (const TextPart& part : added_tokens_.split_verbatim(text)) {
     if (part.token) {
       ids.push_back(*part.token);
-    } else if (parts_.add_prefix_space && part.text[0] != ' ') {
-      encode_plain(" " + std::string(part.text), ids);
-    } else {
-      encode_plain(part.text, ids);
+      continue;
+    }
+    std::string normalized;
+    std::string_view plain = part.text;
+    if (!parts_.normalizer.empty()) plain = normalized = parts_.normalizer.apply(plain);
+    const bool at_start = part.text.data() == text.data();
+    for (const TextPart& inner : added_tokens_.split_normalized(plain)) {
+      if (inner.token) {
+        ids.push_back(*inner.token);
+      } else {
+        encode_plain(inner.text, at_start && inner.text.data() == plain.data(), ids, scratch);
+      }
     }
   }
   if (options.add_special_tokens) ids.insert(ids.end(), parts_.after.begin(), parts_.after.end());
   return ids;
 }
 
-void Tokenizer::encode_plain(std::string_view text, std::vector<std::int32_t>& out) const {
-  for (std::size_t start = 0; start < text.size();) {
-    const std::size_t end = parts_.split_words ? gpt2_word_end(text, start) : text.size();
-    bpe_.encode_word(text.substr(start, end - start), out);
-    start = end;
+void Tokenizer::encode_plain(std::string_view part, bool at_start, std::vector<std::int32_t>& out,
+                             Bpe::Scratch& scratch) const {
+  if (unigram_) {
+    pre_tokenizer_.split(part, at_start, [&](std::string_view word) { unigram_->encode_word(word, out); });
+  } else {
+    pre_tokenizer_.split(part, at_start, [&](std::string_view word) { bpe_.encode_word(word, out, scratch); });
   }
 }
 
 std::string Tokenizer::decode(std::span<const std::int32_t> ids, DecodeOptions options) const {
   StreamDecoder decoder(*this, options);
   std::string text;
-  for (const std::int32_t id : ids) text += decoder.push(id);
-  text += decoder.flush();
+  for (const std::int32_t id : ids) decoder.push(id, text);
+  decoder.flush(text);
   return text;
 }
 
@@ -118,6 +143,10 @@ std::string_view Tokenizer::token_bytes(std::int32_t id) const noexcept {
 
 bool Tokenizer::is_special(std::int32_t id) const noexcept {
   return id >= 0 && static_cast<std::size_t>(id) < special_.size() && special_[static_cast<std::size_t>(id)];
+}
+
+bool Tokenizer::is_byte(std::int32_t id) const noexcept {
+  return id >= 0 && static_cast<std::size_t>(id) < byte_.size() && byte_[static_cast<std::size_t>(id)];
 }
 
 }  // namespace ganglion::tokenizer

@@ -1,6 +1,8 @@
-// Text to token ids and back, for byte-level BPE (GPT-2, OPT and their kin), id for id as Hugging Face's AutoTokenizer
-// (transformers 4.40) does it. To follow a text through: added_tokens.h cuts out "</s>" and the like, gpt2_split.h cuts
-// the rest into words, bpe.h merges each word's bytes into tokens. For streams of tokens see stream_decoder.h.
+// Text to token ids and back, for byte-level BPE (GPT-2, OPT, Llama 3 and their kin) and for BPE and unigram models of
+// characters (Llama 2), id for id as Hugging Face's AutoTokenizer (transformers 4.40) does it. To follow a text
+// through: added_tokens.h cuts out "</s>" and the like, normalizer.h rewrites the rest, pre_tokenizer.h cuts it into
+// words, bpe.h or unigram.h makes each word tokens. For the way back see decoder.h, for streams of tokens
+// stream_decoder.h.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +17,7 @@
 #include "tokenizer/added_tokens.h"
 #include "tokenizer/bpe.h"
 #include "tokenizer/tokenizer_parts.h"
+#include "tokenizer/unigram.h"
 #include "tokenizer/vocabulary.h"
 
 namespace ganglion::tokenizer {
@@ -32,9 +35,9 @@ struct DecodeOptions {
 // Immutable: every method is const and thread-safe.
 class Tokenizer {
  public:
-  // Reads tokenizer.json if the folder has one, else vocab.json + merges.txt, and the small files beside them. Errors:
-  // kNotFound when the folder has neither, kDataCorrupt for a malformed file, kUnsupported for another kind of
-  // tokenizer (by name), kResourceExhausted for a file above 64 MiB.
+  // Reads tokenizer.json if the folder has one, else tokenizer.model, else vocab.json + merges.txt, and the small files
+  // beside them. Errors: kNotFound when the folder has none of them, kDataCorrupt for a malformed file, kUnsupported
+  // for another kind of tokenizer (by name), kResourceExhausted for a file above 64 MiB.
   static std::unique_ptr<Tokenizer> load(const std::filesystem::path& model_dir);
   // The same from the files' texts.
   static std::unique_ptr<Tokenizer> from_files(const TokenizerFiles& files);
@@ -52,6 +55,11 @@ class Tokenizer {
   // The bytes a token adds to a text; empty for an id that no token has. Valid as long as the tokenizer.
   std::string_view token_bytes(std::int32_t id) const noexcept;
   bool is_special(std::int32_t id) const noexcept;
+  // Whether the token stands for one byte of a run that is to be read as UTF-8 ("<0x41>" of byte fallback).
+  bool is_byte(std::int32_t id) const noexcept;
+  // The token as the vocabulary writes it; nullptr for an id that no token has.
+  const std::string* token_text(std::int32_t id) const noexcept { return parts_.vocabulary.text(id); }
+  const Decoder& decoder() const noexcept { return parts_.decoder; }
   // The id of a token by its text in the vocabulary file ("</s>", "Ġthe").
   std::optional<std::int32_t> find(std::string_view token) const { return parts_.vocabulary.find(token); }
   // One past the largest id.
@@ -64,12 +72,15 @@ class Tokenizer {
 
  private:
   explicit Tokenizer(TokenizerParts parts);
-  void encode_plain(std::string_view text, std::vector<std::int32_t>& out) const;
+  void encode_plain(std::string_view part, bool at_start, std::vector<std::int32_t>& out, Bpe::Scratch& scratch) const;
 
   TokenizerParts parts_;
   AddedTokens added_tokens_;
+  PreTokenizer pre_tokenizer_;
   Bpe bpe_;
+  std::optional<Unigram> unigram_;           // instead of bpe_
   std::vector<bool> special_;                // by id
+  std::vector<bool> byte_;                   // by id
   std::string bytes_;                        // all tokens' bytes, one after the other
   std::vector<std::uint32_t> byte_offsets_;  // token i: [byte_offsets_[i], byte_offsets_[i + 1])
 };

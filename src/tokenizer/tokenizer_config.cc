@@ -1,5 +1,6 @@
 // The small files beside a tokenizer: added_tokens.json, special_tokens_map.json, tokenizer_config.json. They are
-// applied in the order and with the precedence of transformers 4.40 (PreTrainedTokenizerFast, GPT2TokenizerFast).
+// applied in the order and with the precedence of transformers 4.40 (PreTrainedTokenizerFast, GPT2TokenizerFast,
+// LlamaTokenizerFast).
 #include <algorithm>
 #include <array>
 #include <functional>
@@ -120,16 +121,17 @@ std::map<std::int64_t, Declared> read_added_file(std::string_view text, const Sp
   return declared;
 }
 
-enum class TokenizerClass { kUnnamed, kGpt2, kGeneric };
+enum class TokenizerClass { kUnnamed, kGpt2, kLlama, kGeneric };
 
 TokenizerClass read_class(const Json& config) {
   const std::optional<std::string> name = string_member(config, "tokenizer_class", kConfigFile);
   if (!name) return TokenizerClass::kUnnamed;
   if (*name == "GPT2Tokenizer" || *name == "GPT2TokenizerFast") return TokenizerClass::kGpt2;
+  if (*name == "LlamaTokenizer" || *name == "LlamaTokenizerFast") return TokenizerClass::kLlama;
   if (*name == "PreTrainedTokenizerFast" || *name == "TokenizersBackend") return TokenizerClass::kGeneric;
   fail(Code::kUnsupported,
-       "[{} tokenizer_class] '{}' is not supported; supported: GPT2Tokenizer, GPT2TokenizerFast, "
-       "PreTrainedTokenizerFast",
+       "[{} tokenizer_class] '{}' is not supported; supported: GPT2Tokenizer, GPT2TokenizerFast, LlamaTokenizer, "
+       "LlamaTokenizerFast, PreTrainedTokenizerFast",
        kConfigFile, *name);
 }
 
@@ -172,12 +174,62 @@ void add_specials(const Specials& specials, const std::set<std::string, std::les
   }
 }
 
-void use_gpt2_defaults(Specials& specials) {
-  for (const char* name : {"bos_token", "eos_token", "unk_token"}) {
+// The tokens that a class has when the files name none.
+void use_defaults(TokenizerClass kind, Specials& specials) {
+  struct Default {
+    const char* name;
+    const char* content;
+  };
+  constexpr Default kGpt2[] = {
+      {"bos_token", "<|endoftext|>"}, {"eos_token", "<|endoftext|>"}, {"unk_token", "<|endoftext|>"}};
+  constexpr Default kLlama[] = {{"bos_token", "<s>"}, {"eos_token", "</s>"}, {"unk_token", "<unk>"}};
+  if (kind != TokenizerClass::kGpt2 && kind != TokenizerClass::kLlama) return;
+  for (const auto& [name, content] : kind == TokenizerClass::kGpt2 ? kGpt2 : kLlama) {
     if (std::find(specials.absent.begin(), specials.absent.end(), name) != specials.absent.end()) continue;
     Special fallback;
-    fallback.token.content = "<|endoftext|>";
+    fallback.token.content = content;
     specials.named.try_emplace(name, std::move(fallback));
+  }
+}
+
+// Which class reads the files: the one that is named, or the one that they are of.
+TokenizerClass decide_class(const Json& config, const TokenizerFiles& files) {
+  const TokenizerClass kind = read_class(config);
+  if (files.tokenizer_json) return kind;
+  const bool sentencepiece = files.tokenizer_model.has_value();
+  const TokenizerClass own = sentencepiece ? TokenizerClass::kLlama : TokenizerClass::kGpt2;
+  if (kind != TokenizerClass::kUnnamed && kind != own) {
+    fail(Code::kUnsupported, "[{} tokenizer_class] {} needs a tokenizer.json, which is not there", kConfigFile,
+         string_member(config, "tokenizer_class", kConfigFile).value_or(""));
+  }
+  return own;
+}
+
+// Llama's classes convert tokenizer.model as these settings say; of a tokenizer.json the steps are as they are in it.
+void apply_llama_steps(const Json& config, const TokenizerFiles& files, TokenizerParts& parts) {
+  const Json* prefix = find_member(config, "add_prefix_space");
+  const bool add_prefix_space = bool_member(config, "add_prefix_space", true, kConfigFile);
+  if (files.tokenizer_model) {
+    use_llama_steps({.legacy = bool_member(config, "legacy", true, kConfigFile), .add_prefix_space = add_prefix_space},
+                    parts);
+  } else if (prefix != nullptr && parts.puts_prefix_space() != add_prefix_space) {
+    fail(Code::kUnsupported,
+         "[{}] add_prefix_space is {}, which tokenizer.json contradicts; remove one of them, or add tokenizer.model",
+         kConfigFile, add_prefix_space);
+  }
+}
+
+// Llama's classes put these tokens around a text, whatever a tokenizer.json says.
+void apply_llama_template(const Json& config, TokenizerParts& parts) {
+  parts.before.clear();
+  parts.after.clear();
+  if (bool_member(config, "add_bos_token", true, kConfigFile)) {
+    if (!parts.bos) fail(Code::kDataCorrupt, "[{}] add_bos_token is true but there is no bos_token", kConfigFile);
+    parts.before.push_back(*parts.bos);
+  }
+  if (bool_member(config, "add_eos_token", false, kConfigFile)) {
+    if (!parts.eos) fail(Code::kDataCorrupt, "[{}] add_eos_token is true but there is no eos_token", kConfigFile);
+    parts.after.push_back(*parts.eos);
   }
 }
 
@@ -187,12 +239,7 @@ void apply_tokenizer_config(const TokenizerFiles& files, TokenizerParts& parts) 
   const bool from_json = files.tokenizer_json.has_value();
   Json config = Json::object();
   if (files.tokenizer_config_json) config = parse_json_object(*files.tokenizer_config_json, kConfigFile);
-  TokenizerClass kind = read_class(config);
-  if (!from_json && kind == TokenizerClass::kGeneric) {
-    fail(Code::kUnsupported, "[{} tokenizer_class] PreTrainedTokenizerFast needs a tokenizer.json, which is not there",
-         kConfigFile);
-  }
-  if (!from_json) kind = TokenizerClass::kGpt2;
+  const TokenizerClass kind = decide_class(config, files);
   const std::string errors = string_member(config, "errors", kConfigFile).value_or("replace");
   if (errors != "replace") {
     fail(Code::kUnsupported, "[{} errors] '{}' is not supported; supported: replace", kConfigFile, errors);
@@ -210,10 +257,16 @@ void apply_tokenizer_config(const TokenizerFiles& files, TokenizerParts& parts) 
     }
     if (files.added_tokens_json) declared = read_added_file(*files.added_tokens_json, specials);
   }
+  use_defaults(kind, specials);
+  if (kind == TokenizerClass::kLlama) apply_llama_steps(config, files, parts);
   if (kind == TokenizerClass::kGpt2) {
-    use_gpt2_defaults(specials);
     // AutoTokenizer lets this setting win over tokenizer.json, also when it is absent and so false.
-    parts.add_prefix_space = bool_member(config, "add_prefix_space", false, kConfigFile);
+    if (parts.plain_byte_level) {
+      const bool split_words = std::any_of(parts.pre_tokenizer.begin(), parts.pre_tokenizer.end(),
+                                           [](const auto& step) { return std::holds_alternative<Split>(step); });
+      parts.pre_tokenizer.clear();
+      parts.use_byte_level(bool_member(config, "add_prefix_space", false, kConfigFile), split_words);
+    }
   }
 
   // Tokens whose flags are declared: a named special token of the same content does not change them.
@@ -229,7 +282,7 @@ void apply_tokenizer_config(const TokenizerFiles& files, TokenizerParts& parts) 
     entry.token.special = entry.token.special || specials.contains(entry.token.content);
     parts.add(std::move(entry.token), id, entry.place);
   }
-  add_specials(specials, fixed, {.gpt2_from_vocabulary = !from_json}, parts);
+  add_specials(specials, fixed, {.gpt2_from_vocabulary = !from_json && kind == TokenizerClass::kGpt2}, parts);
 
   const auto id_of = [&](const char* name) -> std::optional<std::int32_t> {
     const auto found = specials.named.find(name);
@@ -240,6 +293,10 @@ void apply_tokenizer_config(const TokenizerFiles& files, TokenizerParts& parts) 
   parts.eos = id_of("eos_token");
   parts.pad = id_of("pad_token");
   parts.unk = id_of("unk_token");
+  if (kind == TokenizerClass::kLlama) {
+    apply_llama_template(config, parts);
+    return;
+  }
   // With a tokenizer.json its post-processor decides alone, as it does in AutoTokenizer.
   if (!from_json && bool_member(config, "add_bos_token", false, kConfigFile)) {
     if (!parts.bos) fail(Code::kDataCorrupt, "[{}] add_bos_token is true but there is no bos_token", kConfigFile);

@@ -139,8 +139,9 @@ TEST(TokenizerJson, RefusesTemplatesOfTokensThatAreNotThere) {
 }
 
 TEST(TokenizerJson, RefusesOtherKindsOfModelByName) {
-  expect_unsupported("/model/type", "\"Unigram\"", "[tokenizer.json] model 'Unigram' is not supported; supported: BPE");
-  expect_unsupported("/model/type", "\"WordPiece\"", "model 'WordPiece'");
+  expect_unsupported("/model/type", "\"WordPiece\"",
+                     "[tokenizer.json] model 'WordPiece' is not supported; supported: BPE, Unigram");
+  expect_unsupported("/model/type", "\"Unigram\"", "model 'Unigram after ByteLevel'");
   expect_unsupported("/model/dropout", "0.1", "model.dropout '0.1'");
   expect_unsupported("/model/byte_fallback", "true", "model.byte_fallback 'true'");
   expect_unsupported("/model/end_of_word_suffix", "\"</w>\"", "model.end_of_word_suffix '</w>'");
@@ -150,22 +151,152 @@ TEST(TokenizerJson, RefusesOtherKindsOfModelByName) {
 TEST(TokenizerJson, RefusesOtherStepsByName) {
   expect_unsupported("/normalizer", R"({"type": "NFC"})", "normalizer 'NFC'");
   expect_unsupported("/normalizer", R"({"type": "Sequence", "normalizers": [{"type": "Lowercase"}]})", "'Lowercase'");
-  expect_unsupported("/pre_tokenizer", R"({"type": "Metaspace"})", "pre_tokenizer 'Metaspace'");
+  expect_unsupported("/normalizer", R"({"type": "Replace", "pattern": {"Regex": " +"}, "content": ""})",
+                     "Replace with the Regex ' +'");
+  expect_unsupported("/pre_tokenizer", R"({"type": "Whitespace"})", "pre_tokenizer 'Whitespace'");
   expect_unsupported("/pre_tokenizer",
-                     R"({"type": "Sequence", "pretokenizers": [{"type": "Split"}, {"type": "ByteLevel"}]})",
-                     "pre_tokenizer 'Split'");
-  expect_unsupported("/pre_tokenizer", "null", "pre_tokenizer 'null'");
+                     R"({"type": "Sequence", "pretokenizers": [{"type": "Digits"}, {"type": "ByteLevel"}]})",
+                     "pre_tokenizer 'Digits'");
+  expect_unsupported("/pre_tokenizer",
+                     R"({"type": "Sequence", "pretokenizers": [{"type": "ByteLevel"}, {"type": "ByteLevel"}]})",
+                     "pre_tokenizer 'ByteLevel after ByteLevel'");
   expect_unsupported("/decoder", R"({"type": "WordPiece"})", "decoder 'WordPiece'");
   expect_unsupported("/decoder", "null", "decoder 'null'");
+  expect_unsupported("/decoder", R"({"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "ByteFallback"}]})",
+                     "decoder 'ByteFallback in a Sequence, at this place'");
+  expect_unsupported(
+      "/decoder",
+      R"({"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 1}]})",
+      "Strip with the stop '1'");
   expect_unsupported("/post_processor", R"({"type": "BertProcessing"})", "post_processor 'BertProcessing'");
   expect_unsupported("/post_processor/single", R"([{"Sequence": {"id": "B"}}])", "template piece 'Sequence B'");
   expect_unsupported("/post_processor/single", "[]", "template 'without the text'");
+}
+
+TEST(TokenizerJson, RefusesPatternsThatWeCannotVouchForWithThePattern) {
+  const auto refused = [](const std::string& pattern, const std::string& message) {
+    const Json split = {
+        {"type", "Split"}, {"pattern", {{"Regex", pattern}}}, {"behavior", "Isolated"}, {"invert", false}};
+    expect_error(Code::kUnsupported, message, [&] { load_with("/pre_tokenizer", split.dump().c_str()); });
+  };
+  refused(R"(\w+)", R"('\w' in the pattern '\w+' is not supported)");
+  refused(R"(\p{Han}+)", R"('\p{Han}')");
+  refused("[a[bc]]+", "'[b'");
+  refused("a{,3}", "'{,3}'");
+  refused("a{2}+", "'a quantifier after another'");
+  refused("(?i)ab", "'(?i'");
+  refused("(?i:ss)", "'ss where case is ignored'");
+  refused("^a", "'^'");
+  refused(R"((a)\1)", R"('\1')");
+  refused("(((((a", "'( without )'");
+  refused("a)", "')'");
+  refused("[a", "'[ without ]'");
+  refused("a*", "can match nothing at all");
 }
 
 TEST(TokenizerJson, RefusesStepsWithoutAType) {
   expect_corrupt("/pre_tokenizer", "{}", "[tokenizer.json pre_tokenizer] has no \"type\"");
   expect_corrupt("/decoder", "[]", "[tokenizer.json decoder] is array; it must be an object");
   expect_corrupt("/normalizer", R"({"type": "Sequence"})", "a Sequence must have a list \"normalizers\"");
+}
+
+TEST(TokenizerJson, RefusesStepsWithMembersThatAreNotTheirs) {
+  expect_corrupt("/normalizer", R"({"type": "Prepend"})", "needs a string \"prepend\"");
+  expect_corrupt("/pre_tokenizer", R"({"type": "Split", "pattern": "x", "behavior": "Isolated"})",
+                 "pattern] must be an object with a \"String\" or a \"Regex\"");
+  expect_corrupt("/pre_tokenizer", R"({"type": "Split", "pattern": {"String": "x"}, "behavior": "Sideways"})",
+                 "'Sideways' is no behavior of a Split");
+  expect_corrupt("/pre_tokenizer", R"({"type": "Metaspace", "replacement": "ab"})",
+                 "is 'ab'; it must be one character");
+  expect_corrupt("/pre_tokenizer", R"({"type": "Metaspace", "replacement": "_", "prepend_scheme": "often"})",
+                 "is 'often'; it must be always, first or never");
+}
+
+// A BPE over characters: "▁" for spaces, byte tokens for "z" only.
+Json character_file() {
+  return Json::parse(R"({
+    "normalizer": {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "▁"},
+                                                       {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]},
+    "added_tokens": [{"id": 6, "content": "</s>", "special": true, "normalized": false}],
+    "decoder": {"type": "Sequence", "decoders": [{"type": "Replace", "pattern": {"String": "▁"}, "content": " "},
+      {"type": "ByteFallback"}, {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]},
+    "model": {"type": "BPE", "unk_token": "?", "fuse_unk": true, "byte_fallback": true,
+      "vocab": {"?": 0, "▁": 1, "a": 2, "▁a": 3, "<0x7A>": 4, "é": 5}, "merges": ["▁ a"]}
+  })");
+}
+
+TEST(TokenizerJson, ReadsABpeOverCharactersWithByteFallback) {
+  const auto tokenizer = load(character_file().dump());
+  EXPECT_EQ(tokenizer->encode("a a"), (Ids{3, 3}));
+  EXPECT_EQ(tokenizer->encode("az"), (Ids{3, 4}));
+  EXPECT_EQ(tokenizer->encode("aé</s>a"), (Ids{3, 5, 6, 3}));
+  EXPECT_EQ(tokenizer->decode(Ids{3, 4, 1, 2}), "az a");
+  EXPECT_EQ(tokenizer->encode(""), Ids{});
+}
+
+// As Hugging Face's library has it: what waits to be known is written after the bytes that follow it.
+TEST(TokenizerJson, AnUnknownCharacterComesAfterTheFallbackBytesBehindIt) {
+  const auto tokenizer = load(character_file().dump());
+  EXPECT_EQ(tokenizer->encode("xyza"), (Ids{1, 4, 0, 2}));
+  EXPECT_EQ(tokenizer->encode("xya"), (Ids{1, 0, 2}));
+}
+
+TEST(TokenizerJson, ARunOfBytesIsTextOnlyAsAWhole) {
+  Json file = character_file();
+  for (const auto& [token, id] : {std::pair{"<0xC3>", 10}, {"<0xA9>", 11}, {"<0xFF>", 12}})
+    file["model"]["vocab"][token] = id;
+  const auto tokenizer = load(file.dump());
+  EXPECT_EQ(tokenizer->decode(Ids{10, 11, 2}), "éa");
+  EXPECT_EQ(tokenizer->decode(Ids{10, 11, 12, 2}), "\uFFFD\uFFFD\uFFFDa");
+  EXPECT_EQ(tokenizer->decode(Ids{10}), "\uFFFD");
+  // A token that is not there does not end the run, one that is left out neither.
+  EXPECT_EQ(tokenizer->decode(Ids{10, 99, 6, 11}, {.skip_special_tokens = true}), "é");
+  EXPECT_EQ(tokenizer->decode(Ids{10, 6, 11}), "\uFFFD</s>\uFFFD");
+}
+
+TEST(TokenizerJson, ANormalizedAddedTokenIsFoundAsTheNormalizerWritesIt) {
+  Json file = character_file();
+  file["added_tokens"].push_back({{"id", 7}, {"content", "b c"}, {"normalized", true}});
+  const auto tokenizer = load(file.dump());
+  EXPECT_EQ(tokenizer->encode("b c"), (Ids{7}));
+  EXPECT_EQ(tokenizer->encode("a b c"), (Ids{3, 7}));
+}
+
+TEST(TokenizerJson, AnAddedTokenIsNoTokenOfTheModel) {
+  Json file = character_file();
+  file["added_tokens"].push_back({{"id", 7}, {"content", "b"}, {"single_word", true}, {"normalized", false}});
+  const auto tokenizer = load(file.dump());
+  EXPECT_EQ(tokenizer->encode("b"), (Ids{7}));
+  EXPECT_EQ(tokenizer->encode("bb"), (Ids{1, 0}));
+}
+
+TEST(TokenizerJson, ReadsAUnigramModelAndMetaspace) {
+  Json file = character_file();
+  file["normalizer"] = nullptr;
+  file["pre_tokenizer"] = {{"type", "Metaspace"}, {"replacement", "▁"}, {"prepend_scheme", "first"}, {"split", false}};
+  file["decoder"] = {{"type", "Metaspace"}, {"replacement", "▁"}, {"prepend_scheme", "first"}};
+  file["model"] = Json::parse(R"({"type": "Unigram", "unk_id": 0, "byte_fallback": false,
+      "vocab": [["?", 0], ["▁", -2], ["a", -2], ["▁a", -3], ["aa", -3.5], ["b", -1]]})");
+  const auto tokenizer = load(file.dump());
+  EXPECT_EQ(tokenizer->encode("aa</s>a xyb"), (Ids{3, 2, 6, 2, 1, 0, 5}));
+  EXPECT_EQ(tokenizer->decode(Ids{3, 3, 1, 2}), "a a a");
+  file["model"]["unk_id"] = 6;
+  expect_error(Code::kDataCorrupt, "[tokenizer.json model.unk_id] is 6, which no piece has",
+               [&] { load(file.dump()); });
+  file["model"]["unk_id"] = nullptr;
+  expect_error(Code::kUnsupported, "model.unk_id 'null'", [&] { load(file.dump()); });
+  file["model"]["vocab"][1] = {"▁", "x"};
+  expect_error(Code::kDataCorrupt, "model.vocab[1]] must be [\"piece\", score]", [&] { load(file.dump()); });
+}
+
+TEST(TokenizerJson, ANormalizerThatBlowsUpATextIsStopped) {
+  Json file = character_file();
+  Json steps = Json::array();
+  for (int i = 0; i < 8; ++i)
+    steps.push_back({{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aaaaaaaa"}});
+  file["normalizer"] = {{"type", "Sequence"}, {"normalizers", steps}};
+  const auto tokenizer = load(file.dump());
+  expect_error(Code::kUnsupported, "[tokenizer normalizer] makes", [&] { tokenizer->encode("aaaa"); });
 }
 
 }  // namespace

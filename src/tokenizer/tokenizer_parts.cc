@@ -7,6 +7,22 @@
 
 namespace ganglion::tokenizer {
 
+void TokenizerParts::use_byte_level(bool add_prefix_space, bool split_words) {
+  if (add_prefix_space) pre_tokenizer.emplace_back(PrefixSpace{});
+  if (split_words) pre_tokenizer.emplace_back(Split{Pattern::gpt2()});
+}
+
+bool TokenizerParts::puts_prefix_space() const {
+  const auto& normalizers = normalizer.steps();
+  return std::any_of(normalizers.begin(), normalizers.end(),
+                     [](const auto& step) { return std::holds_alternative<Prepend>(step); }) ||
+         std::any_of(pre_tokenizer.begin(), pre_tokenizer.end(), [](const auto& step) {
+           const auto* metaspace = std::get_if<Metaspace>(&step);
+           return std::holds_alternative<PrefixSpace>(step) ||
+                  (metaspace != nullptr && metaspace->prepend != Metaspace::Prepend::kNever);
+         });
+}
+
 const AddedToken* TokenizerParts::find_added(std::string_view content) const {
   const std::optional<std::int32_t> id = vocabulary.find(content);
   if (!id) return nullptr;
@@ -25,7 +41,7 @@ void TokenizerParts::add(AddedToken token, std::optional<std::int64_t> wanted_id
   } else {
     // The next id after all others, as Hugging Face's tokenizers counts it.
     const std::int64_t id = wanted_id.value_or(std::max(added_end_, static_cast<std::int64_t>(vocabulary.size())));
-    vocabulary.add(token.content, id, place);
+    vocabulary.add(token.content, id, place, TokenOrigin::kAdded);
     token.id = static_cast<std::int32_t>(id);
   }
   added_end_ = std::max<std::int64_t>(added_end_, token.id + std::int64_t{1});

@@ -68,15 +68,15 @@ TEST(Tokenizer, EncodesTheSameFromManyThreads) {
 }
 
 TEST(Tokenizer, AFolderWithoutATokenizerIsNotFound) {
-  expect_error(Code::kNotFound, "has no tokenizer: neither tokenizer.json nor vocab.json with merges.txt",
+  expect_error(Code::kNotFound, "has no tokenizer: neither tokenizer.json nor tokenizer.model nor vocab.json",
                [] { Tokenizer::load(std::filesystem::path(GANGLION_SOURCE_DIR) / "cmake"); });
 }
 
-TEST(Tokenizer, AFolderWithASentencepieceModelIsRefusedByName) {
-  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "tokenizer_test_sentencepiece";
+TEST(Tokenizer, AFolderWithAnotherKindOfTokenizerIsRefusedByName) {
+  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "tokenizer_test_wordpiece";
   std::filesystem::create_directories(folder);
-  std::ofstream(folder / "tokenizer.model") << "x";
-  expect_error(Code::kUnsupported, "tokenizer.model is not supported", [&] { Tokenizer::load(folder); });
+  std::ofstream(folder / "vocab.txt") << "x";
+  expect_error(Code::kUnsupported, "vocab.txt is not supported", [&] { Tokenizer::load(folder); });
   std::filesystem::remove_all(folder);
 }
 
@@ -166,9 +166,37 @@ TEST(TokenizerConfig, RefusesOtherTokenizerClassesAndErrorModesByName) {
   expect_refused(files, Code::kUnsupported,
                  "[tokenizer_config.json tokenizer_class] 'RobertaTokenizer' is not supported");
   files.tokenizer_config_json = R"({"tokenizer_class": "PreTrainedTokenizerFast"})";
-  expect_refused(files, Code::kUnsupported, "needs a tokenizer.json");
+  expect_refused(files, Code::kUnsupported, "PreTrainedTokenizerFast needs a tokenizer.json");
+  files.tokenizer_config_json = R"({"tokenizer_class": "LlamaTokenizer"})";
+  expect_refused(files, Code::kUnsupported, "LlamaTokenizer needs a tokenizer.json");
   files.tokenizer_config_json = R"({"errors": "strict"})";
   expect_refused(files, Code::kUnsupported, "[tokenizer_config.json errors] 'strict' is not supported");
+}
+
+TokenizerFiles llama_files() {
+  TokenizerFiles files;
+  files.tokenizer_json =
+      read_text(std::filesystem::path(GANGLION_SOURCE_DIR) / "tests/goldens/tokenizer/llama2/tokenizer.json");
+  return files;
+}
+
+TEST(TokenizerConfig, LlamasClassesPutBosFirstAndEosLastAsTheirSettingsSay) {
+  TokenizerFiles files = llama_files();
+  files.tokenizer_config_json = R"({"tokenizer_class": "LlamaTokenizer"})";
+  EXPECT_EQ(Tokenizer::from_files(files)->encode(""), (Ids{1}));
+  files.tokenizer_config_json =
+      R"({"tokenizer_class": "LlamaTokenizerFast", "add_bos_token": false, "add_eos_token": true})";
+  EXPECT_EQ(Tokenizer::from_files(files)->encode(""), (Ids{2}));
+  files.tokenizer_config_json = R"({"tokenizer_class": "LlamaTokenizer", "bos_token": null})";
+  expect_refused(files, Code::kDataCorrupt, "add_bos_token is true but there is no bos_token");
+}
+
+TEST(TokenizerConfig, AnAddPrefixSpaceThatLlamasTokenizerJsonContradictsIsRefused) {
+  TokenizerFiles files = llama_files();
+  files.tokenizer_config_json = R"({"tokenizer_class": "LlamaTokenizer", "add_prefix_space": false})";
+  expect_refused(files, Code::kUnsupported, "add_prefix_space is false, which tokenizer.json contradicts");
+  files.tokenizer_config_json = R"({"tokenizer_class": "LlamaTokenizer", "add_prefix_space": true})";
+  EXPECT_NO_THROW(Tokenizer::from_files(files));
 }
 
 TEST(TokenizerConfig, NamesTheMemberThatHasTheWrongType) {

@@ -1,11 +1,13 @@
 #include "tokenizer/utf8.h"
 
+#include <cstdint>
+#include <cstring>
+
 namespace ganglion::tokenizer {
 
-Utf8Char read_utf8(std::string_view text, std::size_t position) noexcept {
+Utf8Char read_long_utf8(std::string_view text, std::size_t position) noexcept {
   const auto byte = [&](std::size_t index) { return static_cast<unsigned char>(text[index]); };
   const unsigned char lead = byte(position);
-  if (lead < 0x80) return {lead, 1, Utf8Status::kValid};
 
   // The second byte's bounds exclude overlong forms, surrogates and values past U+10FFFF (Unicode, table 3-7).
   std::size_t length = 0;
@@ -64,6 +66,24 @@ void append_utf8(std::string& out, char32_t code) {
     put(0x80 | ((code >> 6) & 0x3F));
     put(0x80 | (code & 0x3F));
   }
+}
+
+bool is_valid_utf8(std::string_view text) noexcept {
+  for (std::size_t position = 0; position < text.size();) {
+    // Eight ASCII characters at a time.
+    if (text.size() - position >= 8) {
+      std::uint64_t word;
+      std::memcpy(&word, text.data() + position, 8);
+      if ((word & 0x8080808080808080u) == 0) {
+        position += 8;
+        continue;
+      }
+    }
+    const Utf8Char next = read_utf8(text, position);
+    if (next.status != Utf8Status::kValid) return false;
+    position += next.length;
+  }
+  return true;
 }
 
 std::string to_valid_utf8(std::string_view text) {

@@ -25,11 +25,21 @@ struct Utf8Char {
 };
 
 // The code point at text[position]; position must be < text.size(). Thread-safe, never throws.
-Utf8Char read_utf8(std::string_view text, std::size_t position) noexcept;
+inline Utf8Char read_utf8(std::string_view text, std::size_t position) noexcept;
 // The start of the code point that ends right before `position` (> 0); the text before it must be well-formed.
 std::size_t previous_utf8(std::string_view text, std::size_t position) noexcept;
 void append_utf8(std::string& out, char32_t code);
+bool is_valid_utf8(std::string_view text) noexcept;
 // The text with every malformed part replaced by U+FFFD.
 std::string to_valid_utf8(std::string_view text);
+
+// The same where the first byte is not ASCII, and so behind a call.
+Utf8Char read_long_utf8(std::string_view text, std::size_t position) noexcept;
+
+inline Utf8Char read_utf8(std::string_view text, std::size_t position) noexcept {
+  const auto lead = static_cast<unsigned char>(text[position]);
+  if (lead < 0x80) return {lead, 1, Utf8Status::kValid};
+  return read_long_utf8(text, position);
+}
 
 }  // namespace ganglion::tokenizer

@@ -26,6 +26,8 @@ std::vector<std::string_view> words_of(std::string_view line) {
 
 TokenizerParts read_vocab_merges(std::string_view vocab_json, std::string_view merges_txt) {
   TokenizerParts parts;
+  parts.plain_byte_level = true;
+  parts.use_byte_level(/*add_prefix_space=*/false, /*split_words=*/true);
   const Json vocab = parse_json_object(vocab_json, kVocabFile);
   for (const auto& [token, id] : vocab.items()) parts.vocabulary.add(token, integer(id, kVocabFile), kVocabFile);
 

@@ -1,4 +1,5 @@
-// OPT's step on the CPU backend against the evaluator, and against itself over threads and ranks.
+// OPT's step on the CPU backend against the evaluator, and against itself over threads and ranks. What holds for every
+// family is in family_step_test.cc.
 #include <gtest/gtest.h>
 
 #include "base/error.h"
@@ -8,11 +9,10 @@
 #include "models/step.h"
 #include "runtime/executable.h"
 #include "tests/differential/backend_pair.h"
+#include "tests/differential/step_case.h"
 
 namespace ganglion::differential {
 namespace {
-
-constexpr std::int64_t kBlocks = 12, kBlockSize = 16, kMaxBlocks = 3, kSequences = 3;
 
 models::Config tiny_opt(bool norm_before) {
   models::Config config;
@@ -30,72 +30,11 @@ models::Config tiny_opt(bool norm_before) {
   return config;
 }
 
-// Three sequences: a prompt of 5, a decode at position 17 (over a block's end) and a prompt of 2.
-struct Case {
-  std::vector<std::int32_t> ids = {3, 7, 11, 49, 0, 5, 9, 2};
-  std::vector<std::int32_t> position = {0, 1, 2, 3, 4, 17, 0, 1};
-  std::vector<std::int32_t> sequence = {0, 0, 0, 0, 0, 1, 2, 2};
-  std::vector<std::int32_t> slot = {16, 17, 18, 19, 20, 5 * 16 + 1, 9 * 16, 9 * 16 + 1};
-  std::vector<std::int32_t> table = {1, 2, 3, 4, 5, 6, 9, 8, 7};
-  std::vector<std::int32_t> logit_rows = {4, 5, 7};
-};
-
-struct Built {
-  models::Step step;
-  std::vector<Arguments> arguments;
-};
-
-Built build(const models::Config& config, bool bounded, int tp, const models::Types& types = {}) {
-  const Case input;
-  const auto tokens = static_cast<std::int64_t>(input.ids.size());
-  const auto rows = static_cast<std::int64_t>(input.logit_rows.size());
-  models::StepOptions options;
-  options.types = types;
-  options.tp = tp;
-  options.size = {.tokens = bounded ? 32 : tokens,
-                  .sequences = kSequences,
-                  .logit_rows = bounded ? 7 : rows,
-                  .blocks = kBlocks,
-                  .block_size = kBlockSize,
-                  .max_blocks = kMaxBlocks,
-                  .bounded = bounded};
-  Built built;
-  built.step = models::find_family("opt").build(config, options, models::random_weights(7));
-  const auto s32 = [](const std::vector<std::int32_t>& values, Dims dims) {
-    return Tensor::from<std::int32_t>(DType::kS32, std::move(dims), values);
-  };
-  for (int rank = 0; rank < tp; ++rank) {
-    Arguments& list = built.arguments.emplace_back();
-    if (bounded) {
-      list.push_back(s32({static_cast<std::int32_t>(tokens)}, {}));
-      list.push_back(s32({static_cast<std::int32_t>(rows)}, {}));
-    }
-    for (const auto* values : {&input.ids, &input.position, &input.sequence, &input.slot}) {
-      list.push_back(s32(*values, {tokens}));
-    }
-    list.push_back(s32(input.table, {kSequences, kMaxBlocks}));
-    list.push_back(s32(input.logit_rows, {rows}));
-    list.resize(built.step.module->entry->parameters().size());
-    for (const models::WeightBinding& weight : built.step.weights) {
-      const auto& source = weight.per_rank[weight.per_rank.size() == 1 ? 0 : static_cast<std::size_t>(rank)];
-      const Tensor loaded = read_all(*source);
-      const hlo::Shape& shape =
-          built.step.module->entry->parameters()[static_cast<std::size_t>(weight.parameter)]->shape;
-      Tensor stored(shape.dtype, shape.dims);
-      for (std::int64_t i = 0; i < stored.elements(); ++i) {
-        set_element_from_double(stored.mutable_view(), i, element_as_double(loaded.view(), i));
-      }
-      list[static_cast<std::size_t>(weight.parameter)] = std::move(stored);
-    }
-  }
-  return built;
-}
-
 class OptStep : public testing::TestWithParam<bool> {};
 
 TEST_P(OptStep, GivesTheEvaluatorsLogitsAndCaches) {
   const models::Config config = tiny_opt(GetParam());
-  Built built = build(config, true, 1);
+  StepCase built = step_case(config, true, 1);
   const auto expected = run_reference(*built.step.module, built.arguments);
   const auto actual = run_cpu(std::move(built.step.module), built.arguments, {.threads = 2});
   ASSERT_EQ(actual[0].size(), expected[0].size());
@@ -108,7 +47,7 @@ TEST_P(OptStep, IsBitEqualForAnyNumberOfThreads) {
   const models::Config config = tiny_opt(GetParam());
   std::vector<std::vector<Tensor>> first;
   for (const int threads : {1, 2, 3, 4}) {
-    Built built = build(config, true, 1);
+    StepCase built = step_case(config, true, 1);
     auto results = run_cpu(std::move(built.step.module), built.arguments, {.threads = threads, .isa = ""});
     if (first.empty()) first = std::move(results);
     if (results.empty()) continue;
@@ -119,7 +58,7 @@ TEST_P(OptStep, IsBitEqualForAnyNumberOfThreads) {
 TEST_P(OptStep, OnAnyNumberOfRanksGivesWhatTheEvaluatorGives) {
   const models::Config config = tiny_opt(GetParam());
   for (const int ranks : {2, 4, 8}) {
-    Built built = build(config, true, ranks);
+    StepCase built = step_case(config, true, ranks);
     const auto expected = run_reference(*built.step.module, built.arguments);
     const auto actual = run_cpu(std::move(built.step.module), built.arguments, {.threads = 2, .ranks = ranks});
     for (int rank = 0; rank < ranks; ++rank) {
@@ -133,23 +72,6 @@ TEST_P(OptStep, OnAnyNumberOfRanksGivesWhatTheEvaluatorGives) {
 
 INSTANTIATE_TEST_SUITE_P(Layouts, OptStep, testing::Bool());
 
-TEST(OptStepPlan, HasNoGenericStepOnWeightsOrCaches) {
-  for (const int ranks : {1, 4}) {
-    Built built = build(tiny_opt(true), true, ranks);
-    const auto executable = runtime::compile_for_cpu(std::move(built.step.module), {ranks, "scalar", nullptr});
-    for (const std::string& line : executable->describe_steps()) {
-      const std::string kind = line.substr(0, line.find(' '));
-      EXPECT_TRUE(kind != "dot" && kind != "gather" && kind != "scatter" && kind != "reduce") << line;
-      // What is moved or computed element by element has rows of tokens, never a matrix or a cache.
-      if (kind == "move" || kind == "elementwise") {
-        EXPECT_TRUE(line.find("[<=") != std::string::npos || line.find("[]") != std::string::npos ||
-                    line.find("[7,") != std::string::npos)
-            << line;
-      }
-    }
-  }
-}
-
 TEST(OptStepPlan, TakesAsMuchForWeightsOnManyRanksAsOnOne) {
   models::Config config = tiny_opt(true);
   config.hidden = 512;
@@ -157,7 +79,7 @@ TEST(OptStepPlan, TakesAsMuchForWeightsOnManyRanksAsOnOne) {
   config.head_dim = 64;
   config.ffn = 2048;
   const auto weights = [&](int ranks) {
-    Built built = build(config, true, ranks);
+    StepCase built = step_case(config, true, ranks);
     return runtime::compile_for_cpu(std::move(built.step.module), {ranks, "scalar", nullptr})->footprint().weights;
   };
   EXPECT_LE(static_cast<double>(weights(8)), 1.02 * static_cast<double>(weights(1)));
@@ -165,7 +87,7 @@ TEST(OptStepPlan, TakesAsMuchForWeightsOnManyRanksAsOnOne) {
 
 TEST(OptStepStorage, HalfWeightsAndCachesGiveTheEvaluatorsLogits) {
   for (const DType storage : {DType::kF16, DType::kBF16}) {
-    Built built = build(tiny_opt(true), true, 1, {.storage = storage, .kv = storage});
+    StepCase built = step_case(tiny_opt(true), true, 1, {.storage = storage, .kv = storage});
     const auto expected = run_reference(*built.step.module, built.arguments);
     const auto actual = run_cpu(std::move(built.step.module), built.arguments, {.threads = 2});
     // A cached element may round the other way: one step of the type, seen through the logits.
@@ -181,11 +103,11 @@ TEST(OptStepStorage, WholeNumbersGiveTheEvaluatorsLogitsAndCachesOnEveryTable) {
                                      models::Types{.storage = DType::kF32, .kv = DType::kS8},
                                      models::Types{.storage = DType::kS4, .kv = DType::kS8}}) {
     for (const int ranks : {1, 2}) {
-      Built built = build(config, true, ranks, types);
+      StepCase built = step_case(config, true, ranks, types);
       const auto expected = run_reference(*built.step.module, built.arguments);
       for (const char* isa : {"scalar", "avx2", "avx512"}) {
         if (kernels::find_table(isa) == nullptr) continue;
-        Built again = build(config, true, ranks, types);
+        StepCase again = step_case(config, true, ranks, types);
         const auto actual =
             run_cpu(std::move(again.step.module), again.arguments, {.threads = 2, .ranks = ranks, .isa = isa});
         for (int rank = 0; rank < ranks; ++rank) {
@@ -210,7 +132,7 @@ TEST(OptStepStorage, WholeNumbersAreNeverWidenedOutsideOfAKernel) {
   config.ffn = 128;
   for (const DType storage : {DType::kS8, DType::kS4}) {
     for (const int ranks : {1, 2}) {
-      Built built = build(config, true, ranks, {.storage = storage, .kv = DType::kS8});
+      StepCase built = step_case(config, true, ranks, {.storage = storage, .kv = DType::kS8});
       const auto executable = runtime::compile_for_cpu(std::move(built.step.module), {ranks, "scalar", nullptr});
       int matmuls = 0;
       for (const std::string& line : executable->describe_steps()) {
@@ -228,7 +150,7 @@ TEST(OptStepStorage, WholeNumbersAreNeverWidenedOutsideOfAKernel) {
 TEST(OptStepStorage, ATiedVocabularyInWholeNumbersIsKeptOnce) {
   models::Config config = tiny_opt(true);
   config.vocab = 4096;  // 4096 * 64 numbers and 4096 scales, beside which the layers are small
-  Built built = build(config, true, 1, {.storage = DType::kS8});
+  StepCase built = step_case(config, true, 1, {.storage = DType::kS8});
   const auto executable = runtime::compile_for_cpu(std::move(built.step.module), {1, "scalar", nullptr});
   const std::int64_t vocabulary = 4096 * 64 + 4096 * 4;
   EXPECT_LT(executable->footprint().weights, vocabulary + vocabulary / 2);
@@ -236,7 +158,7 @@ TEST(OptStepStorage, ATiedVocabularyInWholeNumbersIsKeptOnce) {
 
 TEST(OptStepStorage, RanksThatWouldCutAGroupAreRefusedWithTheReason) {
   try {
-    build(tiny_opt(true), true, 4, {.storage = DType::kS4});  // 64 inputs over 4 ranks
+    step_case(tiny_opt(true), true, 4, {.storage = DType::kS4});  // 64 inputs over 4 ranks
     FAIL() << "nothing was thrown";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Code::kInvalidArgument);

@@ -3,10 +3,12 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import unittest
+import urllib.request
 
 PROGRAM, SOURCE = str(pathlib.Path(sys.argv[1]).resolve()), pathlib.Path(sys.argv[2])
 MODEL = SOURCE / "share" / "opt-demo"
@@ -48,3 +50,24 @@ class Case(unittest.TestCase):
 
     def same_files(self, folder, files):
         self.assertEqual({str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}, files)
+
+    def serves(self, store):
+        """Serves the store's one model, opt, asks it something and stops. Returns the log until it was ready."""
+        process = self.start("serve", "-s", store, "--address", "http://127.0.0.1:0")
+        log = ""
+        for line in process.stderr:
+            log += line
+            if "serving on http://" in line:
+                break
+        try:
+            self.assertIn("serving on", log)
+            address = log.split("serving on ")[-1].strip()
+            body = json.dumps({"seq_length": 12, "text": ["Hello, I am"]}).encode()
+            request = urllib.request.Request(address + "/predictions/opt", body, {"Content-Type": "application/json"})
+            with urllib.request.urlopen(request, timeout=60) as reply:
+                self.assertIn("Hello, I am", reply.read().decode())
+        finally:
+            process.send_signal(signal.SIGTERM)
+            _, rest = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, log + rest)
+        return log

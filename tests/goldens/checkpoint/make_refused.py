@@ -124,6 +124,19 @@ GOOD = state(entry(tensor()))
 (OUT.parent / "good.bin").write_bytes(torch_zip(GOOD, Record("archive/version", b"3\n"), Record("archive/byteorder", b"little"), zip64=True))
 
 
+
+
+def wide(name, data):
+    """A record as torch writes those beyond 4 GiB: nothing in the local header but a zip64 field, and a descriptor of 24 bytes."""
+    size = len(data)
+    return Record(name, data, flags=8, local_crc=0, local_stored=0, local_size=0, local_extra=struct.pack("<HHQQQ", 1, 24, size, size, 0),
+                  stored=0xFFFFFFFF, size=0xFFFFFFFF, extra=struct.pack("<HHQQ", 1, 16, size, size),
+                  gap=struct.pack("<IIQQ", 0x08074B50, zlib.crc32(data), size, size))
+
+
+(OUT.parent / "good_zip64.bin").write_bytes(archive([wide("archive/data.pkl", GOOD), wide("archive/data/0", FLOATS), wide("archive/version", b"3\n")],
+                                                    zip64=True, count=0xFFFF, bytes=0xFFFFFFFF, begin=0xFFFFFFFF))
+
 # --- programs: each would run something, were it loaded by pickle.load ---------------------------------------------
 
 class Runs:

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""The step of OPT as ganglion writes it (HloModuleProto, composites as calls) through XLA itself: jaxlib parses it, prints it,
-parses what ganglion prints as text, and runs it with the same logits as the CPU backend and the evaluator.
+"""The steps of the embedded OPT and of every model in tests/goldens/families as ganglion writes them (HloModuleProto,
+composites as calls) through XLA itself: jaxlib parses each, prints it, parses what ganglion prints as text, and runs it with
+the same logits as the CPU backend and the evaluator.
 
 Needs the PyPI packages jax and jaxlib (0.10) and numpy, and a built program:
     ./dev build && python3 -m venv VENV && VENV/bin/pip install jax jaxlib numpy
@@ -39,17 +40,21 @@ def difference(a, b):
 
 def main():
     worst = 0.0
-    for dtype in ("f32", "f16"):
+    families = sorted(path.parent for path in (ROOT / "tests" / "goldens" / "families").glob("*/config.json"))
+    ids = ",".join(str(5 + 7 * i) for i in range(40))  # longer than the 32 positions from which some are scaled
+    cases = [(MODEL, dtype, ("-p", PROMPT)) for dtype in ("f32", "f16")]
+    cases += [(folder, "f32", ("--prompt-ids", ids)) for folder in families]
+    for model, dtype, prompt in cases:
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
             for form in ("hlo", "hlo.pb"):
-                ganglion("compile", MODEL, "--out", folder, "--format", form, "--dtype", dtype, "-p", PROMPT)
+                ganglion("compile", model, "--out", folder, "--format", form, "--dtype", dtype, *prompt)
             proto = (folder / "step.hlo.pb").read_bytes()
             module = _hlo.HloModule.from_serialized_hlo_module_proto(proto)
             canonical = _hlo.HloPrintOptions.canonical()
             from_text = _hlo.hlo_module_from_text((folder / "step.hlo").read_text())
             if from_text.to_string(canonical) != module.to_string(canonical):
-                sys.exit(f"{dtype}: the text and the proto are not the same module to XLA")
+                sys.exit(f"{model.name} {dtype}: the text and the proto are not the same module to XLA")
             shapes = xc.XlaComputation(proto).program_shape().parameter_shapes()
             arguments = []
             for number, shape in enumerate(shapes):
@@ -63,7 +68,7 @@ def main():
                 ganglion("run", folder / "step.hlo.pb", "--arguments", folder / "arguments", "--backend", backend, "--out", folder / backend)
                 ours = np.load(folder / backend / "0.rank0.npy")
                 worst = max(worst, difference(ours, xla))
-                print(f"{dtype} {backend:<9} against XLA: largest difference over largest logit {difference(ours, xla):.2e}, "
+                print(f"{model.name} {dtype} {backend:<9} against XLA: largest difference over largest logit {difference(ours, xla):.2e}, "
                       f"same token {int(ours.argmax()) == int(xla.argmax())}")
     sys.exit(0 if worst < 1e-4 else "the logits differ by more than 1e-4")
 
