@@ -15,6 +15,7 @@
 #include "cli/model_source.h"
 #include "cli/verb.h"
 #include "engine/loaded_step.h"
+#include "engine/model.h"
 #include "models/registry.h"
 #include "planner/plan.h"
 
@@ -106,6 +107,13 @@ std::int64_t sequences_that_fit(const planner::Plan& plan, std::int64_t memory) 
   return blocks / planner::blocks_for(plan.positions, plan.block_size);
 }
 
+// As it was named, or what the weights' type brings with it.
+std::string cache_type(const Options& options) {
+  if (!options.engine.kv_dtype.empty()) return options.engine.kv_dtype;
+  const models::Types types = engine::parse_types(options.engine.dtype);
+  return types.kv == types.storage ? options.engine.dtype : std::string(dtype_name(types.kv));
+}
+
 void print_json(const Options& options, const models::Config& config, std::int64_t parameters,
                 const planner::Plan& plan, std::int64_t memory, const std::vector<Degree>& degrees) {
   Json list = Json::array();
@@ -125,7 +133,7 @@ void print_json(const Options& options, const models::Config& config, std::int64
                     {"family", config.model_type},
                     {"parameters", parameters},
                     {"dtype", options.engine.dtype},
-                    {"kv_dtype", options.engine.kv_dtype.empty() ? options.engine.dtype : options.engine.kv_dtype},
+                    {"kv_dtype", cache_type(options)},
                     {"tp", plan.ranks},
                     {"batch", options.batch},
                     {"n_positions", plan.positions},
@@ -145,7 +153,7 @@ void print_line(const std::string& name, std::int64_t all, std::int64_t core) {
 
 void print_text(const Options& options, const models::Config& config, std::int64_t parameters,
                 const planner::Plan& plan, std::int64_t memory, const std::vector<Degree>& degrees) {
-  const std::string& kv = options.engine.kv_dtype.empty() ? options.engine.dtype : options.engine.kv_dtype;
+  const std::string kv = cache_type(options);
   const double millions = static_cast<double>(parameters) / 1e6;
   std::printf("%s: %s, %.2f %s parameters; weights %s, cache %s, tp %lld, batch %lld, %lld positions\n\n",
               (options.model.text.empty() ? options.shape : options.model.text).c_str(), config.model_type.c_str(),
