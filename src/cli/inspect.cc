@@ -143,17 +143,24 @@ int inspect_isa(const Options& options, const std::string& forced) {
 
 Action add_inspect(CLI::App& verb, const Settings& settings) {
   auto options = std::make_shared<Options>();
-  verb.add_option("MODEL|devices|isa", options->what.text,
-                  std::string("MODEL: what a checkpoint holds (") + kModelHelp +
+  auto words = std::make_shared<std::vector<std::string>>();
+  verb.add_option("MODEL|devices|isa", *words,
+                  std::string("MODEL, or model MODEL: what a checkpoint holds (") + kModelHelp +
                       "); devices: what programs can run on; isa: kernel tables, compiled in, runnable here, chosen")
-      ->required();
+      ->required()
+      ->expected(1, 2);
   add_revision(verb, options->what);
   verb.add_flag("--json", options->json, "print JSON");
   verb.footer("example: ganglion inspect share/opt-demo --json");
   const std::string forced = settings.value("GANGLION_ISA");
   return [=, &settings] {
-    if (options->what.text == "devices") return inspect_devices(*options);
-    if (options->what.text == "isa") return inspect_isa(*options, forced);
+    if (words->size() == 2 && words->front() != "model") {
+      fail(Code::kInvalidArgument, "[inspect] \"{}\" and \"{}\": wanted one of MODEL, model MODEL, devices and isa",
+           words->front(), words->back());
+    }
+    options->what.text = words->back();
+    if (words->size() == 1 && words->front() == "devices") return inspect_devices(*options);
+    if (words->size() == 1 && words->front() == "isa") return inspect_isa(*options, forced);
     return inspect_model(*options, settings);
   };
 }

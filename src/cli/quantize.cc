@@ -1,60 +1,33 @@
 // `ganglion quantize`: a checkpoint in s8 or s4.
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <string>
 
 #include "base/error.h"
+#include "cli/model_source.h"
+#include "cli/progress_line.h"
 #include "cli/verb.h"
 #include "models/quantize_checkpoint.h"
 
 namespace ganglion::cli {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 struct Options {
-  std::string model;
+  ModelSource model;
   std::string to = "s8";
   std::string out;
   std::int64_t group = 32;
 };
 
-// Rate and time left on standard error, once it takes longer than two seconds: four times a second on a terminal, else
-// a line every ten seconds.
-class ProgressLine {
- public:
-  ~ProgressLine() {
-    if (terminal_ && shown_) std::fprintf(stderr, "\n");
-  }
-  void show(std::uint64_t done, std::uint64_t all) {
-    const auto now = Clock::now();
-    const std::chrono::duration<double> taken = now - start_;
-    if (taken.count() < 2 || now < next_ || done == 0) return;
-    next_ = now + (terminal_ ? std::chrono::milliseconds(250) : std::chrono::milliseconds(10'000));
-    shown_ = true;
-    const double rate = static_cast<double>(done) / taken.count();
-    std::fprintf(stderr, "%squantize: %3.0f %%, %.0f MB/s, %.0f s left%s", terminal_ ? "\r" : "",
-                 100.0 * static_cast<double>(done) / static_cast<double>(all), rate / 1e6,
-                 static_cast<double>(all - done) / rate, terminal_ ? "   " : "\n");
-  }
-
- private:
-  const bool terminal_ = ::isatty(2) == 1;
-  const Clock::time_point start_ = Clock::now();
-  Clock::time_point next_ = start_;
-  bool shown_ = false;
-};
-
-int quantize(const Options& options) {
+int quantize(const Options& options, const Settings& settings) {
+  const std::filesystem::path folder = bring_model(options.model, settings, "quantize");
   models::QuantizeReport report;
   {
-    ProgressLine line;
+    ProgressLine line("quantize");
     report =
-        models::quantize_checkpoint(options.model, options.out,
+        models::quantize_checkpoint(folder, options.out,
                                     {.to = options.to == "s4" ? DType::kS4 : DType::kS8,
                                      .group = options.group,
                                      .progress = [&](std::uint64_t done, std::uint64_t all) { line.show(done, all); }});
@@ -73,9 +46,10 @@ int quantize(const Options& options) {
 
 }  // namespace
 
-Action add_quantize(CLI::App& verb, const Settings&) {
+Action add_quantize(CLI::App& verb, const Settings& settings) {
   auto options = std::make_shared<Options>();
-  verb.add_option("MODEL", options->model, "folder of a Hugging Face checkpoint")->required();
+  verb.add_option("MODEL", options->model.text, kModelHelp)->required();
+  add_revision(verb, options->model);
   verb.add_option("--to", options->to,
                   "s8 (a scale for each output), or s4 (a scale for each group of inputs; the vocabulary's in s8)")
       ->capture_default_str()
@@ -85,7 +59,7 @@ Action add_quantize(CLI::App& verb, const Settings&) {
       ->check(CLI::IsMember({32, 64, 128}));
   verb.add_option("--out", options->out, "folder to write; it must not exist yet")->required();
   verb.footer("example: ganglion quantize share/opt-demo --to s4 --group-size 32 --out /tmp/opt-demo-s4");
-  return [=] { return quantize(*options); };
+  return [=, &settings] { return quantize(*options, settings); };
 }
 
 }  // namespace ganglion::cli

@@ -1,10 +1,7 @@
 // `ganglion split`: a checkpoint in the split form, for transformers-neuronx or for ourselves.
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -19,6 +16,7 @@
 #include "checkpoint/split_folder.h"
 #include "checkpoint/store.h"
 #include "cli/model_source.h"
+#include "cli/progress_line.h"
 #include "cli/verb.h"
 #include "models/config.h"
 #include "models/registry.h"
@@ -33,38 +31,6 @@ struct Options {
   ModelSource model;
   std::string out;
   bool overwrite = false;
-};
-
-// A line on a terminal that is drawn again, for what takes more than two seconds.
-class Progress {
- public:
-  explicit Progress(std::uint64_t total) : total_(total), shows_(::isatty(STDERR_FILENO) == 1) {}
-  ~Progress() {
-    if (drawn_) std::fputs("\r\x1b[K", stderr);
-  }
-  Progress(const Progress&) = delete;
-
-  void advance(std::uint64_t bytes) {
-    done_ += bytes;
-    const auto now = std::chrono::steady_clock::now();
-    const std::chrono::duration<double> spent = now - start_;
-    if (!shows_ || spent.count() < 2 || now - last_ < std::chrono::milliseconds(200)) return;
-    last_ = now;
-    drawn_ = true;
-    const double rate = static_cast<double>(done_) / spent.count();
-    std::fprintf(stderr, "\r\x1b[K%.0f %% of %.1f GB, %.0f MB/s, %.0f s left",
-                 100.0 * static_cast<double>(done_) / total_, total_ / 1e9, rate / 1e6,
-                 (total_ - static_cast<double>(done_)) / rate);
-    std::fflush(stderr);
-  }
-
- private:
-  const double total_;
-  const bool shows_;
-  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  std::chrono::steady_clock::time_point last_ = start_;
-  std::uint64_t done_ = 0;
-  bool drawn_ = false;
 };
 
 // The weights under the names that the whole model has in Python, for readers who know no others: with the prefix of
@@ -138,8 +104,9 @@ int split(const Options& options, const Settings& settings) {
   if (error) fail(Code::kInvalidArgument, "[split] {} cannot be made: {}", options.out, error.message());
   copy_others(model, options.out);
   {
-    Progress progress(total);
-    checkpoint::write_split(options.out, tensors, [&](std::uint64_t bytes) { progress.advance(bytes); });
+    ProgressLine line("split");
+    std::uint64_t done = 0;
+    checkpoint::write_split(options.out, tensors, [&](std::uint64_t bytes) { line.show(done += bytes, total); });
   }
   std::printf("%s: %zu tensors, %.1f MB\n", (fs::path(options.out) / checkpoint::kSplitFolder).c_str(), tensors.size(),
               static_cast<double>(total) / 1e6);

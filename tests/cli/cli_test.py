@@ -351,6 +351,8 @@ class Inspect(unittest.TestCase):
         self.assertEqual(sum(out["bytes_by_kind"].values()), out["bytes"])
         self.assertEqual(out["tokenizer"]["eos"], 2)
         self.assertIn("bytes_by_kind", ganglion("inspect", MODEL).stdout)
+        self.assertEqual(json.loads(ganglion("inspect", "model", MODEL, "--json").stdout), out)
+        self.assertEqual(ganglion("inspect", "devices", MODEL).returncode, 2)
 
     def test_a_folder_without_a_model_is_refused(self):
         self.assertEqual(ganglion("inspect", "/no/such/model").returncode, 3)
