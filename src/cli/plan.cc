@@ -39,13 +39,17 @@ struct Degree {
   planner::Plan plan;   // when it is allowed
 };
 
-// No numbers, only shapes; counts what is asked for.
+// No numbers, only shapes, in the type that config.json names; counts what is asked for.
 class Shapes {
  public:
+  explicit Shapes(const models::Config& config)
+      : type_(config.dtype == "float16"    ? DType::kF16
+              : config.dtype == "bfloat16" ? DType::kBF16
+                                           : DType::kF32) {}
   models::WeightFinder finder() {
     return [this](const std::string& name, const Dims& dims) {
       counts_[name] = element_count(dims);
-      return checkpoint::constant_source(DType::kF32, dims, 0);
+      return checkpoint::constant_source(type_, dims, 0);
     };
   }
   std::int64_t parameters() const {
@@ -55,6 +59,7 @@ class Shapes {
   }
 
  private:
+  const DType type_;
   std::map<std::string, std::int64_t> counts_;
 };
 
@@ -79,7 +84,7 @@ std::vector<Degree> plan_degrees(const models::Config& config, engine::EngineOpt
     }
     const bool customary = planner::trn1_has_degree(tp) || planner::inf2_has_degree(tp);
     if (!degree.refused.empty() && !customary) continue;
-    if (degree.refused.empty()) degree.plan = engine::plan_step(config, Shapes().finder(), options).plan;
+    if (degree.refused.empty()) degree.plan = engine::plan_step(config, Shapes(config).finder(), options).plan;
     out.push_back(std::move(degree));
   }
   return out;
@@ -208,7 +213,7 @@ int plan(const Options& options, const Settings& settings) {
   // What was asked for, whether it fits or not.
   engine_options.cache_tokens = std::numeric_limits<std::int64_t>::max() / 2;
 
-  Shapes shapes;
+  Shapes shapes(config);
   const planner::Plan plan = engine::plan_step(config, shapes.finder(), engine_options).plan;
   const std::vector<Degree> degrees = plan_degrees(config, engine_options);
   (options.json ? print_json : print_text)(options, config, shapes.parameters(), plan, memory, degrees);

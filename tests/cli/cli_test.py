@@ -395,11 +395,13 @@ class Plan(unittest.TestCase):
         self.assertEqual(narrow["bytes"]["weights"], self.plan(MODEL)["bytes"]["weights"])
 
     def test_what_is_planned_is_what_decides_at_load(self):
-        total = self.plan(MODEL, "--n-positions", "64", "--batch", "1")["bytes"]["total"]
-        load = ("generate", MODEL, "-p", "x", "--n-positions", "64", "--max-new-tokens", "1", "--batch", "1")
-        self.assertEqual(ganglion(*load, GANGLION_MEMORY_BYTES=str(total)).returncode, 0)
-        done = ganglion(*load, GANGLION_MEMORY_BYTES=str(total - 1))
-        self.assertEqual(done.returncode, 5, done.stderr)
+        for dtype in ("f32", "f16", "s8", "s4"):
+            sizes = ("--n-positions", "64", "--batch", "1", "--dtype", dtype)
+            total = self.plan(MODEL, *sizes)["bytes"]["total"]
+            load = ("generate", MODEL, "-p", "x", "--max-new-tokens", "1", *sizes)
+            self.assertEqual(ganglion(*load, GANGLION_MEMORY_BYTES=str(total)).returncode, 0, dtype)
+            done = ganglion(*load, GANGLION_MEMORY_BYTES=str(total - 1))
+            self.assertEqual(done.returncode, 5, done.stderr)
 
     def test_says_when_it_does_not_fit_and_refuses_what_is_wrong(self):
         out = json.loads(ganglion("plan", MODEL, "--json", GANGLION_MEMORY_BYTES="1000000").stdout)
