@@ -421,7 +421,6 @@ class Bench(unittest.TestCase):
         for key in ("fraction_of_bandwidth", "fraction_of_peak", "bytes_per_token", "flops_per_token"):
             self.assertGreater(out[key], 0)
 
-
     def test_load_stays_within_the_plan_and_is_measured_against_the_machine(self):
         with tempfile.TemporaryDirectory() as folder:
             done = ganglion("bench", "load", "--shape", "opt-125m", "--dtype", "f16", "--repeat", "2", "--second-start", "--scratch", folder, "--json")
@@ -429,10 +428,11 @@ class Bench(unittest.TestCase):
             self.assertEqual(os.listdir(folder), [])
         out = json.loads(done.stdout)
         self.assertGreater(out["packed_bytes"], 300_000_000)
-        self.assertLessEqual(out["resident_over_plan"], 1.05)
-        # Stricter, since the cache is not touched by loading: the packed weights and one layer of this model.
-        layer = 2 * (4 * 768 * 768 + 2 * 768 * 3072)
-        self.assertLessEqual(out["peak_resident_bytes"] - out["process_base_bytes"], out["packed_bytes"] + layer)
+        if not os.environ.get("GANGLION_SANITIZE"):  # whose bookkeeping is resident, too
+            self.assertLessEqual(out["resident_over_plan"], 1.05)
+            # Stricter, since the cache is not touched by loading: the packed weights and one layer of this model.
+            layer = 2 * (4 * 768 * 768 + 2 * 768 * 3072)
+            self.assertLessEqual(out["peak_resident_bytes"] - out["process_base_bytes"], out["packed_bytes"] + layer)
         for key in ("ready_seconds", "read_bytes_per_second", "touch_bytes_per_second", "ratio_to_limit"):
             self.assertGreater(out[key]["median"], 0)
         self.assertIn("packed before", out["second_start"]["last_load"])
