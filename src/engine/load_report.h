@@ -28,7 +28,7 @@ struct LoadReport {
 
 // Called on the loading thread now and then while weights are loaded.
 struct LoadProgress {
-  std::int64_t done = 0;  // bytes of sources
+  std::int64_t done = 0;  // bytes of stored weights
   std::int64_t total = 0;
   double seconds = 0;  // since the first
   // "loading weights: 45 % of 2.45 GiB at 1.23 GB/s, 1 s left"

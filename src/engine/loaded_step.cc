@@ -69,54 +69,46 @@ planner::Plan plan_of(const models::Config& config, const models::StepSize& size
   return plan;
 }
 
-// Counts what is read through it, and how long that takes.
-struct ReadCount {
-  std::atomic<std::int64_t> bytes = 0;
-  std::atomic<std::int64_t> nanoseconds = 0;  // of all threads together
+// How long reading takes, of all threads together.
+struct ReadTime {
+  std::atomic<std::int64_t> nanoseconds = 0;
 };
 
-class CountedSource final : public TensorSource {
+class TimedSource final : public TensorSource {
  public:
-  CountedSource(std::shared_ptr<const TensorSource> source, ReadCount& count)
-      : source_(std::move(source)), count_(count) {}
+  TimedSource(std::shared_ptr<const TensorSource> source, ReadTime& time) : source_(std::move(source)), time_(time) {}
   DType dtype() const override { return source_->dtype(); }
   const Dims& dims() const override { return source_->dims(); }
   void read_rows(std::int64_t begin, std::int64_t end, std::byte* out) const override {
     const auto start = Clock::now();
     source_->read_rows(begin, end, out);
-    count_.nanoseconds += (Clock::now() - start).count();
-    const std::int64_t rows = dims().empty() ? 1 : dims()[0];
-    if (rows > 0) count_.bytes += source_bytes(*source_) / rows * (end - begin);
-  }
-  static std::int64_t source_bytes(const TensorSource& source) {
-    return element_count(source.dims()) * static_cast<std::int64_t>(dtype_size(source.dtype()));
+    time_.nanoseconds += (Clock::now() - start).count();
   }
 
  private:
   std::shared_ptr<const TensorSource> source_;
-  ReadCount& count_;
+  ReadTime& time_;
 };
 
 void load_weights(const std::vector<models::WeightBinding>& weights, const EngineOptions& options,
                   runtime::Executable& executable, LoadReport& report) {
   const auto start = Clock::now();
-  ReadCount count;
-  LoadProgress progress;
+  ReadTime time;
+  std::vector<runtime::WeightSources> timed;
   for (const models::WeightBinding& weight : weights) {
-    for (const auto& source : weight.per_rank) progress.total += CountedSource::source_bytes(*source);
+    timed.push_back({weight.parameter, {}});
+    for (const auto& source : weight.per_rank)
+      timed.back().per_rank.push_back(std::make_shared<TimedSource>(source, time));
   }
-  for (const models::WeightBinding& weight : weights) {
-    std::vector<std::shared_ptr<const TensorSource>> counted;
-    for (const auto& source : weight.per_rank) {
-      counted.push_back(std::make_shared<CountedSource>(source, count));
-      progress.done += CountedSource::source_bytes(*source);
-    }
-    executable.load_weight(weight.parameter, counted);
+  LoadProgress progress;
+  progress.total = executable.footprint().weights;
+  executable.load_weights(timed, [&](std::int64_t done) {
+    progress.done = done;
     progress.seconds = seconds_since(start);
     if (options.on_progress) options.on_progress(progress);
-  }
+  });
   const int threads = options.pool == nullptr ? 1 : options.pool->threads();
-  report.read_seconds = static_cast<double>(count.nanoseconds) / 1e9 / threads;
+  report.read_seconds = static_cast<double>(time.nanoseconds) / 1e9 / threads;
   report.pack_seconds = std::max(0.0, seconds_since(start) - report.read_seconds);
 }
 

@@ -69,12 +69,19 @@ void turn_square(const std::uint8_t* rows, std::int64_t stride, std::uint8_t* ou
 
 // out[i * width + j] = rows[j * stride + i] for i < count, j < columns.
 template <typename T>
-void turn(const T* rows, std::int64_t stride, T* out, std::int64_t width, std::int64_t columns,
-          std::int64_t count) noexcept {
+void turn(const Conversions& tools, const T* rows, std::int64_t stride, T* out, std::int64_t width,
+          std::int64_t columns, std::int64_t count) noexcept {
   constexpr std::int64_t kSquare = sizeof(T) == 4 ? 4 : 8;
   const std::int64_t whole_columns = columns / kSquare * kSquare;
   const std::int64_t whole_count = count / kSquare * kSquare;
-  for (std::int64_t j = 0; j < whole_columns; j += kSquare) {
+  std::int64_t turned = 0;
+  if constexpr (sizeof(T) == 2) {
+    if (tools.turn_columns != nullptr && whole_count == count) {
+      for (; turned + 16 <= columns; turned += 16)
+        tools.turn_columns(rows + turned * stride, stride, out + turned, width, count);
+    }
+  }
+  for (std::int64_t j = turned; j < whole_columns; j += kSquare) {
     for (std::int64_t i = 0; i < whole_count; i += kSquare)
       turn_square(rows + j * stride + i, stride, out + i * width + j, width);
     for (std::int64_t i = whole_count; i < count; ++i) {
@@ -103,7 +110,7 @@ void pack_panel(const Packing& packing, const std::byte* rows, T* panel, std::in
     const std::int64_t count = begin + kStep < k ? kStep : k - begin;
     T* out = panel + begin * width;
     if (packing.from == packing.to) {  // bit for bit, NaN payloads too
-      turn(reinterpret_cast<const T*>(rows) + begin, k, out, width, columns, count);
+      turn(packing.conversions, reinterpret_cast<const T*>(rows) + begin, k, out, width, columns, count);
     } else {
       const auto to_f32 = packing.conversions.to_f32[static_cast<int>(packing.from)];
       const auto from_f32 = packing.conversions.from_f32[static_cast<int>(packing.to)];
@@ -113,7 +120,7 @@ void pack_panel(const Packing& packing, const std::byte* rows, T* panel, std::in
         to_f32(rows + (j * k + begin) * from_size, floats, count);
         from_f32(floats, converted + j * kStep, count);
       }
-      turn(converted, kStep, out, width, columns, count);
+      turn(packing.conversions, converted, kStep, out, width, columns, count);
     }
     if (columns == width) continue;
     for (std::int64_t i = 0; i < count; ++i)

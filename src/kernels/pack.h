@@ -10,10 +10,13 @@
 
 namespace ganglion::kernels {
 
-// The conversions of a table, by storage.
+// What a table brings to packing: its conversions, by storage, and turning.
 struct Conversions {
   void (*to_f32[kStorageCount])(const void* x, float* out, std::int64_t count) noexcept;
   void (*from_f32[kStorageCount])(const float* x, void* out, std::int64_t count) noexcept;
+  // out[i * width + j] = rows[j * stride + i] for 16 columns j and `count` steps i, a multiple of 8; null: portable.
+  void (*turn_columns)(const std::uint16_t* rows, std::int64_t stride, std::uint16_t* out, std::int64_t width,
+                       std::int64_t count) noexcept;
 };
 
 // Bytes of a packed [n, k] weight in panels of `width` output features.

@@ -8,7 +8,8 @@ namespace {
 
 constexpr Conversions kConversions = {
     .to_f32 = {avx2::to_f32<Storage::kF32>, avx2::to_f32<Storage::kF16>, avx2::to_f32<Storage::kBF16>},
-    .from_f32 = {avx2::from_f32<Storage::kF32>, avx2::from_f32<Storage::kF16>, avx2::from_f32<Storage::kBF16>}};
+    .from_f32 = {avx2::from_f32<Storage::kF32>, avx2::from_f32<Storage::kF16>, avx2::from_f32<Storage::kBF16>},
+    .turn_columns = avx2::turn_columns};
 
 }  // namespace
 

@@ -8,7 +8,8 @@ namespace {
 
 constexpr Conversions kConversions = {
     .to_f32 = {scalar::to_f32<Storage::kF32>, scalar::to_f32<Storage::kF16>, scalar::to_f32<Storage::kBF16>},
-    .from_f32 = {scalar::from_f32<Storage::kF32>, scalar::from_f32<Storage::kF16>, scalar::from_f32<Storage::kBF16>}};
+    .from_f32 = {scalar::from_f32<Storage::kF32>, scalar::from_f32<Storage::kF16>, scalar::from_f32<Storage::kBF16>},
+    .turn_columns = nullptr};
 
 }  // namespace
 
