@@ -50,7 +50,7 @@ planner::Plan plan_of(const models::Config& config, const models::StepSize& size
   for (const models::WeightBinding& weight : weights) names.emplace(weight.parameter, weight.name);
   for (const runtime::StoredWeight& weight : executable.stored_weights()) {
     planner::WeightKind kind = planner::weight_kind(names.at(weight.parameter));
-    // A tied table is kept twice: as rows for the embedding, packed for the head.
+    // A tied table is kept once, packed, and is the head's.
     if (kind == planner::WeightKind::kEmbedding && weight.packed) kind = planner::WeightKind::kHead;
     plan.all.weights_of[static_cast<std::size_t>(kind)] += weight.bytes * weight.copies;
     plan.core.weights_of[static_cast<std::size_t>(kind)] += weight.bytes;
@@ -83,6 +83,10 @@ class TimedSource final : public TensorSource {
     const auto start = Clock::now();
     source_->read_rows(begin, end, out);
     time_.nanoseconds += (Clock::now() - start).count();
+  }
+  bool with_rows(std::int64_t begin, std::int64_t end,
+                 const std::function<void(const std::byte*)>& work) const override {
+    return source_->with_rows(begin, end, work);
   }
 
  private:

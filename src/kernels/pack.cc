@@ -2,6 +2,7 @@
 
 #include <immintrin.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "kernels/scalar/half.h"
@@ -159,6 +160,14 @@ void pack_s4(const Packing& packing, const std::int8_t* rows, std::uint8_t* pane
   }
 }
 
+// Numbers of one row of a packed matrix that are brought together before they are converted.
+constexpr std::int64_t kTaken = 256;
+
+template <typename From, typename To>
+void take_column(const From* from, std::int64_t width, To* out, std::int64_t count) noexcept {
+  for (std::int64_t k = 0; k < count; ++k) out[k] = static_cast<To>(from[k * width]);
+}
+
 }  // namespace
 
 template <std::int64_t width>
@@ -213,19 +222,34 @@ void pack_turned_in_panels(std::int64_t width, const Conversions& conversions, S
   }
 }
 
-template <std::int64_t width>
-void gather_rows_of_panels(const void* panels, const float* scales, const std::int32_t* ids, float* out,
-                           std::int64_t count, std::int64_t rows, std::int64_t cols) noexcept {
+void gather_rows_of_panels(std::int64_t width, const Conversions& conversions, Storage storage, const void* panels,
+                           const float* scales, const std::int32_t* ids, float* out, std::int64_t count,
+                           std::int64_t rows, std::int64_t cols) noexcept {
   for (std::int64_t i = 0; i < count; ++i, out += cols) {
     std::int64_t id = ids[i] < rows ? ids[i] : rows - 1;
     if (id < 0) id = 0;
-    const std::int8_t* from = static_cast<const std::int8_t*>(panels) + id / width * width * cols + id % width;
-    for (std::int64_t k = 0; k < cols; ++k) out[k] = static_cast<float>(from[k * width]) * scales[id];
+    const std::int64_t first = id / width * width * cols + id % width;
+    switch (storage) {
+      case Storage::kF32:
+        take_column(static_cast<const float*>(panels) + first, width, out, cols);
+        break;
+      case Storage::kF16:
+      case Storage::kBF16:
+        for (std::int64_t k = 0; k < cols; k += kTaken) {
+          alignas(64) std::uint16_t taken[kTaken];
+          const std::int64_t some = std::min(kTaken, cols - k);
+          take_column(static_cast<const std::uint16_t*>(panels) + first + k * width, width, taken, some);
+          conversions.to_f32[static_cast<int>(storage)](taken, out + k, some);
+        }
+        break;
+      case Storage::kS8:
+        take_column(static_cast<const std::int8_t*>(panels) + first, width, out, cols);
+        for (std::int64_t k = 0; k < cols; ++k) out[k] *= scales[id];
+        break;
+      case Storage::kS4:
+        break;
+    }
   }
 }
-template void gather_rows_of_panels<16>(const void*, const float*, const std::int32_t*, float*, std::int64_t,
-                                        std::int64_t, std::int64_t) noexcept;
-template void gather_rows_of_panels<32>(const void*, const float*, const std::int32_t*, float*, std::int64_t,
-                                        std::int64_t, std::int64_t) noexcept;
 
 }  // namespace ganglion::kernels

@@ -99,27 +99,34 @@ void cut(const Piece& whole, const kernels::Table& table, std::vector<Piece>& ou
   }
 }
 
+// Rows [begin, end) of a packed form.
+void pack_rows(const Piece& piece, const kernels::Table& table, const std::byte* rows, std::int64_t begin,
+               std::int64_t end) noexcept {
+  const program::WeightForm& form = *piece.form;
+  const auto pack = form.transposed ? table.pack_turned : table.pack;
+  pack(storage_of(piece.source->dtype()), rows, storage_of(piece.dtype), piece.to, begin, end, form.n, form.k);
+}
+
 void load_rows(const Piece& piece, const kernels::Table& table, std::int64_t begin, std::int64_t end,
                std::byte* staging) {
-  const program::WeightForm& form = *piece.form;
   const DType from = piece.source->dtype();
-  if (!form.packed) {
-    const std::int64_t row = source_row_bytes(*piece.source) / static_cast<std::int64_t>(dtype_size(from));
-    std::byte* out = piece.to + begin * row * static_cast<std::int64_t>(dtype_size(piece.dtype));
-    if (from == piece.dtype) return piece.source->read_rows(begin, end, out);
+  if (piece.form->packed) {
     piece.source->read_rows(begin, end, staging);
-    return convert(table, from, staging, piece.dtype, out, (end - begin) * row);
+    return pack_rows(piece, table, staging, begin, end);
   }
+  const std::int64_t row = source_row_bytes(*piece.source) / static_cast<std::int64_t>(dtype_size(from));
+  std::byte* out = piece.to + begin * row * static_cast<std::int64_t>(dtype_size(piece.dtype));
+  if (from == piece.dtype) return piece.source->read_rows(begin, end, out);
   piece.source->read_rows(begin, end, staging);
-  const kernels::Storage stored = storage_of(piece.dtype);
-  if (form.transposed) {
-    table.pack_turned(storage_of(from), staging, stored, piece.to, begin, end, form.n, form.k);
-  } else {
-    table.pack(storage_of(from), staging, stored, piece.to, begin, end, form.n, form.k);
-  }
+  convert(table, from, staging, piece.dtype, out, (end - begin) * row);
 }
 
 void load_piece(const Piece& piece, const kernels::Table& table, Buffer& staging) {
+  if (piece.form->packed && piece.source->with_rows(piece.begin, piece.end, [&](const std::byte* rows) {
+        pack_rows(piece, table, rows, piece.begin, piece.end);
+      })) {
+    return;
+  }
   const std::int64_t row_bytes = source_row_bytes(*piece.source);
   const std::int64_t unit = rows_together(*piece.form, table);
   const std::int64_t step = std::max<std::int64_t>(1, kStagingBytes / row_bytes / unit) * unit;
