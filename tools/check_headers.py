@@ -10,7 +10,8 @@ root = pathlib.Path(__file__).resolve().parent.parent
 generated = root / "build" / "release" / "src"
 headers = sorted((root / "src").rglob("*.h"))
 ISA = {"avx2": ["-mavx2", "-mfma", "-mf16c"],
-       "avx512": ["-mavx2", "-mfma", "-mf16c", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"]}
+       "avx512": ["-mavx2", "-mfma", "-mf16c", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"],
+       "amx": ["-mavx2", "-mfma", "-mf16c", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512bf16", "-mamx-tile", "-mamx-bf16"]}
 
 
 def compile_alone(header):

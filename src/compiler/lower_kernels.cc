@@ -35,6 +35,8 @@ void Lowering::lower_matmul(std::int32_t index) {
   const auto& params = std::get<program::MatmulParams>(source.params);
   program::WeightForm form = panels(table_, params.storage, params.n, params.k);
   form.transposed = source.transposed_weight;
+  need_scratch(
+      table_.matmul_scratch(storage_of(params.storage), graph_.result(source.operands[0]).shape.dims[0], params.k));
   std::vector<Operand> operands = {operand(source.operands[0]), weight_operand(source.operands[1], form)};
   std::size_t next = 2;
   if (params.group > 0) {  // scales go along with the panels

@@ -52,6 +52,7 @@ struct Problem {
     return std::vector<float>(static_cast<std::size_t>(kMargin + rows * out_stride), kCanary);
   }
   MatmulArgs args(std::vector<float>& out) {
+    scratch.resize(static_cast<std::size_t>(table.matmul_scratch(storage, rows, k)) / 64 + 1);
     return {.x = x.data(),
             .panels = packed(),
             .scales = scales.empty() ? nullptr : scales.data(),
@@ -66,6 +67,7 @@ struct Problem {
             .x_stride = x_stride,
             .out_stride = out_stride,
             .group = group,
+            .scratch = scratch.data(),
             .activation = Activation::kNone};
   }
   void run(const MatmulArgs& args) const { table.matmul[static_cast<int>(storage)](args); }
@@ -74,11 +76,21 @@ struct Problem {
     run(args(out));
     return out;
   }
+  int product_bits() const { return table.product_bits[static_cast<int>(storage)]; }
+  float multiplied(float value) const { return product_bits() == 8 ? plain::from_bf16(plain::to_bf16(value)) : value; }
+  // Of the sum of magnitudes: what a chain of k multiply-adds may be off by.
+  double unit_error() const {
+    // A chain is off by at most (k + 1) * 2^-24 of the sum of magnitudes (two roundings a step in scalar, one
+    // elsewhere; the products' roundings are the + 1); the scale of s8 rounds once more. Sums by halves round three
+    // times.
+    const double chain = static_cast<double>(product_bits() < 24 ? 4 * k + 2 : k + 2) * 0x1p-24;
+    return product_bits() == 16 ? chain + 0x1p-15 : chain;
+  }
   double exact(std::int64_t row, std::int64_t column, double* magnitude) const {
     double sum = 0.0;
     *magnitude = 0.0;
     for (std::int64_t i = 0; i < k; ++i) {
-      const double product = double{x[row * x_stride + i]} * weight.values[column * k + i];
+      const double product = double{multiplied(x[row * x_stride + i])} * weight.values[column * k + i];
       sum += product;
       *magnitude += std::fabs(product);
     }
@@ -101,7 +113,7 @@ struct Problem {
   struct alignas(64) Line {
     std::uint8_t bytes[64];
   };
-  std::vector<Line> panels;
+  std::vector<Line> panels, scratch;
   std::vector<std::uint8_t> scales;  // as the kernel wants them
 };
 
@@ -130,9 +142,7 @@ TEST_P(Matmul, AgreesWithDoublePrecision) {
         for (std::int64_t column = 0; column < n; ++column) {
           double magnitude = 0.0;
           const double exact = problem.exact(row, column, &magnitude);
-          // A chain of k multiply-adds is off by at most (k + 1) * 2^-24 of the sum of magnitudes (two roundings a
-          // step in scalar, one elsewhere; the products' roundings are the + 1); the scale of s8 rounds once more.
-          const double tolerance = static_cast<double>(k + 2) * 0x1p-24 * magnitude + 1e-30;
+          const double tolerance = problem.unit_error() * magnitude + 1e-30;
           ASSERT_NEAR(out[Problem::kMargin + row * problem.out_stride + column], exact, tolerance)
               << "storage " << static_cast<int>(storage) << " [" << rows << ", " << k << "] x " << n << " at " << row
               << ", " << column;
@@ -249,7 +259,8 @@ TEST_P(Matmul, AddsBiasThenActivatesThenAddsTheResidualEvenInPlace) {
             const double sum = problem.exact(row, column, &magnitude) + double{problem.bias[column]};
             const double exact = plain::activate(activation, sum) + double{problem.residual[at]};
             // The chain's error (slope of every activation <= 1.13), then four roundings at the size of the operands.
-            const double tolerance = 1.13 * 303 * 0x1p-24 * magnitude + 1e-6 * (1 + std::fabs(sum) + std::fabs(exact));
+            const double tolerance =
+                1.13 * problem.unit_error() * magnitude + 1e-6 * (1 + std::fabs(sum) + std::fabs(exact));
             ASSERT_NEAR(apart[Problem::kMargin + at], exact, tolerance) << row << ", " << column;
             ASSERT_EQ(apart[Problem::kMargin + at], in_place[Problem::kMargin + at]) << row << ", " << column;
           }

@@ -46,7 +46,8 @@ struct MatmulArgs {
   std::int64_t n_end = 0;    // a multiple of panel_width, or n
   std::int64_t x_stride = 0;
   std::int64_t out_stride = 0;
-  std::int64_t group = 0;  // s4: divides k
+  std::int64_t group = 0;   // s4: divides k
+  void* scratch = nullptr;  // Table::matmul_scratch bytes, private to the call, on a cache line
   Activation activation = Activation::kNone;
 };
 
@@ -149,8 +150,11 @@ enum class Unary : std::uint8_t {
 };
 enum class Binary : std::uint8_t { kAdd, kSubtract, kMultiply, kDivide, kMaximum, kMinimum, kCount };
 
+// Table::matmul_scratch of a table that wants none.
+constexpr std::int64_t no_matmul_scratch(Storage, std::int64_t, std::int64_t) noexcept { return 0; }
+
 struct Table {
-  std::string_view isa;      // "scalar", "avx2", "avx512"
+  std::string_view isa;      // "scalar", "avx2", "avx512", "amx"
   std::int64_t panel_width;  // columns of w (output features) in one packed panel
 
   // Bytes of a packed [n, k] weight: panels of panel_width output features, k-major inside a panel
@@ -168,6 +172,11 @@ struct Table {
                       std::int64_t k_end, std::int64_t n, std::int64_t k) noexcept;
   // By storage of the weight.
   void (*matmul[kWeightStorageCount])(const MatmulArgs& args) noexcept;
+  // Bytes of MatmulArgs::scratch for up to `rows` rows; 0: none is wanted.
+  std::int64_t (*matmul_scratch)(Storage storage, std::int64_t rows, std::int64_t k) noexcept;
+  // By storage: the significant bits of x that its products with the weights keep. 24 are all, 16 lose 2^-16 of the sum
+  // of magnitudes at most, with 8 the matmul is of x rounded to bf16.
+  int product_bits[kWeightStorageCount];
 
   void (*attention[kCacheStorageCount])(const AttentionArgs& args) noexcept;  // by storage of the cache
   std::int64_t (*attention_scratch)(std::int64_t head_dim, std::int64_t block_size) noexcept;  // floats

@@ -8,5 +8,6 @@ namespace ganglion::kernels {
 extern const Table kScalarTable;
 extern const Table kAvx2Table;
 extern const Table kAvx512Table;
+extern const Table kAmxTable;
 
 }  // namespace ganglion::kernels

@@ -33,6 +33,7 @@ void run_step(const program::MatmulParams& params, const StepContext& context) {
                 args.scales = frame.at(step.operands[next++]);
               }
               args.group = params.group;
+              args.scratch = context.team.scratch;
               if (params.has_bias) args.bias = frame.as<const float>(step.operands[next++]);
               if (params.has_residual) args.residual = frame.as<const float>(step.operands[next]);
               args.out = frame.as<float>(step.results[0]);

@@ -1,0 +1,14 @@
+// The amx table's own functions; the rest is avx512's. Contracts are in table.h.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/table.h"
+
+namespace ganglion::kernels::amx {
+
+template <Storage S>
+void matmul(const MatmulArgs& args) noexcept;
+std::int64_t matmul_scratch(Storage storage, std::int64_t rows, std::int64_t k) noexcept;
+
+}  // namespace ganglion::kernels::amx

@@ -1,0 +1,21 @@
+#include "kernels/amx/matmul.h"
+
+#include "kernels/amx/kernels.h"
+
+namespace ganglion::kernels::amx {
+
+template <Storage S>
+void matmul(const MatmulArgs& args) noexcept {
+  TileMatmul<S>::run(args);
+}
+
+template void matmul<Storage::kF16>(const MatmulArgs&) noexcept;
+template void matmul<Storage::kBF16>(const MatmulArgs&) noexcept;
+
+std::int64_t matmul_scratch(Storage storage, std::int64_t rows, std::int64_t k) noexcept {
+  if (storage == Storage::kF16) return TileMatmul<Storage::kF16>::scratch(rows, k);
+  if (storage == Storage::kBF16) return TileMatmul<Storage::kBF16>::scratch(rows, k);
+  return 0;
+}
+
+}  // namespace ganglion::kernels::amx

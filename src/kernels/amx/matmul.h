@@ -1,0 +1,260 @@
+// Matmul of weights in bf16 or f16 on tiles of bf16 products, summed in f32.
+//
+// One order of arithmetic for every number of rows: an output element's tile takes the steps of k (32 at a time) one
+// after another, and a row of a tile does not see the others. What x and the weights are multiplied as:
+//   bf16: x rounded to bf16 (to nearest even); the weights are what they are.
+//   f16:  x = h + l with h and l in bf16, which leaves 2^-17 of x; w = h + l exactly. A step adds l h, then h h, then
+//         h l; l l would be below what x has lost.
+//
+// The panels are the ones of avx512, [k][32 columns]; a tile of B wants two steps of k side by side in every column, so
+// panels are turned into that form (widened, for f16) where they are used: once for all rows of a group, in slices that
+// stay in the first cache. x is turned once for a group of rows, into the scratch.
+#pragma once
+
+#include "kernels/amx/tiles.h"
+#include "kernels/avx512/vec.h"
+#include "kernels/vector/matmul.h"
+
+namespace ganglion::kernels {
+namespace {
+
+template <Storage S>
+struct TileMatmul {
+  static constexpr std::int64_t kParts = S == Storage::kF16 ? 2 : 1;  // high, low
+  static constexpr std::int64_t kWidth = 32;                          // of a panel: two tiles
+  static constexpr std::int64_t kStep = 32;                           // of k in a tile
+  static constexpr std::int64_t kSlice = 16 / kParts;                 // steps of a panel turned at a time: 32 KiB
+  static constexpr std::int64_t kGroupTiles = 16;                     // of rows, that share what is turned
+  static constexpr std::int64_t kStepBytes = kStep * kWidth * 2;      // of a panel
+  static constexpr std::int64_t kATile = kParts * kTileBytes;
+  static constexpr std::int64_t kBStep = 2 * kParts * kTileBytes;  // tile 0 high, tile 1 high, tile 0 low, tile 1 low
+
+  static std::int64_t smaller(std::int64_t a, std::int64_t b) noexcept { return a < b ? a : b; }
+  static std::int64_t steps_of(std::int64_t k) noexcept { return (k + kStep - 1) / kStep; }
+  static std::int64_t tiles_of(std::int64_t rows) noexcept { return (rows + kTileRows - 1) / kTileRows; }
+  static std::int64_t scratch(std::int64_t rows, std::int64_t k) noexcept {
+    return smaller(tiles_of(rows), kGroupTiles) * steps_of(k) * kATile;
+  }
+  static const char* panel(const MatmulArgs& args, std::int64_t n) noexcept {
+    return static_cast<const char*>(args.panels) + n * args.k * 2;
+  }
+
+  // 32 numbers of a row as bf16: high parts, and what they leave.
+  static void turn_x(__m512 first, __m512 second, char* high) noexcept {
+    const __m512i top = (__m512i)_mm512_cvtne2ps_pbh(second, first);
+    _mm512_store_si512(high, top);
+    if constexpr (kParts == 2) {
+      const auto as_f32 = [](__m256i halves) {
+        return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+      };
+      const __m512 first_left = _mm512_sub_ps(first, as_f32(_mm512_castsi512_si256(top)));
+      const __m512 second_left = _mm512_sub_ps(second, as_f32(_mm512_extracti64x4_epi64(top, 1)));
+      _mm512_store_si512(high + kTileBytes, (__m512i)_mm512_cvtne2ps_pbh(second_left, first_left));
+    }
+  }
+
+  // Rows [row, row + rows) of x as tiles [tile][step][part]; rows that are missing in the last tile are zeros.
+  static void turn_rows(const MatmulArgs& args, std::int64_t row, std::int64_t rows, char* tiles) noexcept {
+    const std::int64_t steps = steps_of(args.k);
+    const std::int64_t filled = tiles_of(rows) * kTileRows;
+    for (std::int64_t r = 0; r < filled; ++r) {
+      char* to = tiles + r / kTileRows * steps * kATile + r % kTileRows * 64;
+      const float* x = args.x + (row + r) * args.x_stride;
+      for (std::int64_t s = 0; s < steps; ++s, to += kATile) {
+        const std::int64_t left = r < rows ? smaller(args.k - s * kStep, kStep) : 0;
+        if (left == kStep) {
+          turn_x(_mm512_loadu_ps(x + s * kStep), _mm512_loadu_ps(x + s * kStep + 16), to);
+        } else {
+          turn_x(Vec::load_first(x + s * kStep, left < 16 ? left : 16),
+                 Vec::load_first(x + s * kStep + 16, left < 16 ? 0 : left - 16), to);
+        }
+      }
+    }
+  }
+
+  // Two steps of k of 16 columns: the pairs of each column side by side.
+  static void turn_pair(__m256i even, __m256i odd, char* high) noexcept {
+    if constexpr (S == Storage::kBF16) {
+      const __m512i low_half = _mm512_cvtepu16_epi32(even), high_half = _mm512_cvtepu16_epi32(odd);
+      _mm512_store_si512(high, _mm512_or_si512(low_half, _mm512_slli_epi32(high_half, 16)));
+    } else {
+      // Cut off rather than rounded: 11 significant bits less the first 8 are 3, which bf16 has as well.
+      const __m512i mask = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
+      const __m512 first = _mm512_cvtph_ps(even), second = _mm512_cvtph_ps(odd);
+      const __m512i first_top = _mm512_and_si512(_mm512_castps_si512(first), mask);
+      const __m512i second_top = _mm512_and_si512(_mm512_castps_si512(second), mask);
+      const __m512i first_left = _mm512_castps_si512(_mm512_sub_ps(first, _mm512_castsi512_ps(first_top)));
+      const __m512i second_left = _mm512_castps_si512(_mm512_sub_ps(second, _mm512_castsi512_ps(second_top)));
+      _mm512_store_si512(high, _mm512_or_si512(second_top, _mm512_srli_epi32(first_top, 16)));
+      _mm512_store_si512(high + 2 * kTileBytes,
+                         _mm512_or_si512(second_left, _mm512_srli_epi32(first_left, 16)));
+    }
+  }
+
+  // A step of a panel, of `left` rows that exist, as its tiles of B.
+  static void turn_step(const char* from, std::int64_t left, char* to) noexcept {
+    const auto load = [&](std::int64_t row, std::int64_t column) {
+      return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + row * kWidth * 2 + column * 2));
+    };
+    if (left >= kStep) {
+#pragma GCC unroll 4
+      for (std::int64_t pair = 0; pair < 16; ++pair) {
+        turn_pair(load(2 * pair, 0), load(2 * pair + 1, 0), to + pair * 64);
+        turn_pair(load(2 * pair, 16), load(2 * pair + 1, 16), to + kTileBytes + pair * 64);
+      }
+      return;
+    }
+    const __m256i none = _mm256_setzero_si256();
+    for (std::int64_t pair = 0; pair < 16; ++pair) {
+      for (std::int64_t half = 0; half < 2; ++half) {
+        const __m256i even = 2 * pair < left ? load(2 * pair, 16 * half) : none;
+        const __m256i odd = 2 * pair + 1 < left ? load(2 * pair + 1, 16 * half) : none;
+        turn_pair(even, odd, to + half * kTileBytes + pair * 64);
+      }
+    }
+  }
+
+  // C (tiles 0, 1) of one tile of rows and (tiles 2, 3) of the next += steps of A and B, both turned.
+  template <bool two>
+  static void multiply(const char* a0, const char* a1, const char* b, std::int64_t steps) noexcept {
+    for (std::int64_t s = 0; s < steps; ++s, a0 += kATile, a1 += kATile, b += kBStep) {
+      if constexpr (kParts == 2) {
+        _tile_loadd(6, b, 64);
+        _tile_loadd(7, b + kTileBytes, 64);
+        _tile_loadd(4, a0 + kTileBytes, 64);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 7);
+        if constexpr (two) {
+          _tile_loadd(5, a1 + kTileBytes, 64);
+          _tile_dpbf16ps(2, 5, 6);
+          _tile_dpbf16ps(3, 5, 7);
+        }
+      } else {
+        _tile_loadd(6, b, 64);
+        _tile_loadd(7, b + kTileBytes, 64);
+      }
+      _tile_loadd(4, a0, 64);
+      _tile_dpbf16ps(0, 4, 6);
+      _tile_dpbf16ps(1, 4, 7);
+      if constexpr (two) {
+        _tile_loadd(5, a1, 64);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
+      }
+      if constexpr (kParts == 2) {
+        _tile_loadd(6, b + 2 * kTileBytes, 64);
+        _tile_loadd(7, b + 3 * kTileBytes, 64);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 7);
+        if constexpr (two) {
+          _tile_dpbf16ps(2, 5, 6);
+          _tile_dpbf16ps(3, 5, 7);
+        }
+      }
+    }
+  }
+
+  static constexpr std::int64_t kSumsStride = kWidth * 4;  // bytes
+  template <bool two>
+  static void begin(const float* sums, bool first) noexcept {
+    if (first) {
+      _tile_zero(0);
+      _tile_zero(1);
+      if constexpr (two) {
+        _tile_zero(2);
+        _tile_zero(3);
+      }
+      return;
+    }
+    _tile_loadd(0, sums, kSumsStride);
+    _tile_loadd(1, sums + 16, kSumsStride);
+    if constexpr (two) {
+      _tile_loadd(2, sums + kTileRows * kWidth, kSumsStride);
+      _tile_loadd(3, sums + kTileRows * kWidth + 16, kSumsStride);
+    }
+  }
+  template <bool two>
+  static void end(float* sums) noexcept {
+    _tile_stored(0, sums, kSumsStride);
+    _tile_stored(1, sums + 16, kSumsStride);
+    if constexpr (two) {
+      _tile_stored(2, sums + kTileRows * kWidth, kSumsStride);
+      _tile_stored(3, sums + kTileRows * kWidth + 16, kSumsStride);
+    }
+  }
+
+  static void finish(const MatmulArgs& args, std::int64_t row, std::int64_t rows, std::int64_t n,
+                     const float* sums) noexcept {
+    Matmul<Vec, S, 12, 128>::finish_all(args, row, rows, n, sums);
+  }
+
+  // A panel for up to two tiles of rows: straight from memory, a step at a time, and the next one prefetched.
+  template <bool two>
+  static void stream(const MatmulArgs& args, std::int64_t rows, const char* a) noexcept {
+    constexpr std::int64_t kAhead = 2 * kStepBytes;
+    const std::int64_t steps = steps_of(args.k);
+    alignas(64) char b[2][kBStep];
+    alignas(64) float sums[2 * kTileRows * kWidth];
+    for (std::int64_t n = args.n_begin; n < args.n_end; n += kWidth) {
+      const char* from = panel(args, n);
+      begin<two>(sums, true);
+      for (std::int64_t s = 0; s < steps; ++s, from += kStepBytes) {
+#pragma GCC unroll 32
+        for (std::int64_t line = 0; line < kStepBytes; line += 64) __builtin_prefetch(from + kAhead + line);
+        turn_step(from, args.k - s * kStep, b[s % 2]);
+        multiply<two>(a + s * kATile, a + (steps + s) * kATile, b[s % 2], 1);
+      }
+      end<two>(sums);
+      finish(args, 0, rows, n, sums);
+    }
+  }
+
+  // Any number of rows, a group at a time.
+  static void blocked(const MatmulArgs& args, std::int64_t row, std::int64_t rows, const char* a) noexcept {
+    const std::int64_t steps = steps_of(args.k), tiles = tiles_of(rows);
+    alignas(64) char b[kSlice * kBStep];
+    alignas(64) float sums[kGroupTiles * kTileRows * kWidth];
+    for (std::int64_t n = args.n_begin; n < args.n_end; n += kWidth) {
+      for (std::int64_t first = 0; first < steps; first += kSlice) {
+        const std::int64_t count = smaller(kSlice, steps - first);
+        const char* from = panel(args, n) + first * kStepBytes;
+        for (std::int64_t s = 0; s < count; ++s)
+          turn_step(from + s * kStepBytes, args.k - (first + s) * kStep, b + s * kBStep);
+        for (std::int64_t tile = 0; tile < tiles; tile += 2) {
+          const char* a0 = a + (tile * steps + first) * kATile;
+          float* part = sums + tile * kTileRows * kWidth;
+          if (tile + 1 < tiles) {
+            begin<true>(part, first == 0);
+            multiply<true>(a0, a0 + steps * kATile, b, count);
+            end<true>(part);
+          } else {
+            begin<false>(part, first == 0);
+            multiply<false>(a0, a0, b, count);
+            end<false>(part);
+          }
+        }
+      }
+      finish(args, row, rows, n, sums);
+    }
+  }
+
+  static void run(const MatmulArgs& args) noexcept {
+    if (args.rows <= 0) return;
+    if (args.k == 0) return Matmul<Vec, S, 12, 128>::run(args);
+    char* a = static_cast<char*>(args.scratch);
+    if (args.rows <= 2 * kTileRows) {
+      const TileConfig config(args.rows < kTileRows ? args.rows : kTileRows);
+      turn_rows(args, 0, args.rows, a);
+      return args.rows <= kTileRows ? stream<false>(args, args.rows, a) : stream<true>(args, args.rows, a);
+    }
+    const TileConfig config(kTileRows);
+    for (std::int64_t row = 0; row < args.rows; row += kGroupTiles * kTileRows) {
+      const std::int64_t rows = smaller(kGroupTiles * kTileRows, args.rows - row);
+      turn_rows(args, row, rows, a);
+      blocked(args, row, rows, a);
+    }
+  }
+};
+
+}  // namespace
+}  // namespace ganglion::kernels

@@ -1,0 +1,24 @@
+#include "kernels/amx/kernels.h"
+#include "kernels/avx512/make_table.h"
+#include "kernels/tables.h"
+
+namespace ganglion::kernels {
+namespace {
+
+// avx512, but for products of 16-bit floats.
+constexpr Table make_amx_table() noexcept {
+  Table table = make_avx512_table();
+  table.isa = "amx";
+  table.matmul[static_cast<int>(Storage::kF16)] = amx::matmul<Storage::kF16>;
+  table.matmul[static_cast<int>(Storage::kBF16)] = amx::matmul<Storage::kBF16>;
+  table.matmul_scratch = amx::matmul_scratch;
+  table.product_bits[static_cast<int>(Storage::kF16)] = 16;
+  table.product_bits[static_cast<int>(Storage::kBF16)] = 8;
+  return table;
+}
+
+}  // namespace
+
+constinit const Table kAmxTable = make_amx_table();
+
+}  // namespace ganglion::kernels
