@@ -78,8 +78,9 @@ class Scratch {
   fs::path path_;
 };
 
-// A seeded checkpoint of a published shape in `folder`.
-void write_seeded(const models::Config& config, const models::Types& types, const fs::path& folder) {
+// A seeded checkpoint of a published shape in `folder`; in f16 when its weights are to be quantized while it loads.
+void write_seeded(const models::Config& config, models::Types types, const fs::path& folder) {
+  if (!is_float(types.storage)) types.storage = DType::kF16;
   std::map<std::string, std::shared_ptr<const TensorSource>> tensors;
   const models::WeightFinder finder = [&](const std::string& name, const Dims& dims) {
     auto& source = tensors[name];

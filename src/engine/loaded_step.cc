@@ -97,7 +97,8 @@ class CountedSource final : public TensorSource {
   ReadCount& count_;
 };
 
-void load_weights(const std::vector<models::WeightBinding>& weights, const EngineOptions& options,
+// Each source is let go once it has been read: it may hold memory (checkpoint/quantize.h).
+void load_weights(std::vector<models::WeightBinding> weights, const EngineOptions& options,
                   runtime::Executable& executable, LoadReport& report) {
   const auto start = Clock::now();
   ReadCount count;
@@ -105,11 +106,11 @@ void load_weights(const std::vector<models::WeightBinding>& weights, const Engin
   for (const models::WeightBinding& weight : weights) {
     for (const auto& source : weight.per_rank) progress.total += CountedSource::source_bytes(*source);
   }
-  for (const models::WeightBinding& weight : weights) {
+  for (models::WeightBinding& weight : weights) {
     std::vector<std::shared_ptr<const TensorSource>> counted;
-    for (const auto& source : weight.per_rank) {
-      counted.push_back(std::make_shared<CountedSource>(source, count));
+    for (auto& source : std::exchange(weight.per_rank, {})) {
       progress.done += CountedSource::source_bytes(*source);
+      counted.push_back(std::make_shared<CountedSource>(std::move(source), count));
     }
     executable.load_weight(weight.parameter, counted);
     progress.seconds = seconds_since(start);
@@ -170,7 +171,7 @@ LoadedStep load_step(const models::Config& config, const models::WeightFinder& w
     out.executable->weights_are_in_image();
     out.report.from_cache = true;
   } else {
-    load_weights(planned.weights, options, *out.executable, out.report);
+    load_weights(std::move(planned.weights), options, *out.executable, out.report);
   }
   out.report.phases.push_back({"weights", seconds_since(start), out.plan.all.weights()});
   if (cache != nullptr && !out.report.from_cache) {
