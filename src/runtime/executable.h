@@ -53,6 +53,14 @@ struct StepTime {
   std::int64_t runs = 0;
 };
 
+// Where to look for values that are not finite: rows [begin, end) of what is bounded by each size input, in the order
+// of those inputs; what has no such rows is looked at whole.
+struct RowRange {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+};
+using RowsInQuestion = std::vector<RowRange>;
+
 class Executable {
  public:
   virtual ~Executable() = default;
@@ -86,6 +94,14 @@ class Executable {
   // or a weight has not been loaded. Not thread-safe: one run at a time.
   virtual void run(std::span<const std::vector<TensorView>> inputs,
                    std::span<std::vector<MutableTensorView>> results) = 0;
+
+  // Runs the module once more, slowly, and says for each of `questions` which step was the first to give a value that
+  // is not finite in those rows: "layer 3: matmul f16 avx2 [512,2048]x[8192,2048] with model.layers.3.fc1.weight";
+  // empty when none was, or when the backend has no steps to look at. Right after a run with the same arguments it
+  // changes nothing: the results and the state get the bits they have. Errors: as run.
+  virtual std::vector<std::string> find_not_finite(std::span<const std::vector<TensorView>> inputs,
+                                                   std::span<std::vector<MutableTensorView>> results,
+                                                   std::span<const RowsInQuestion> questions) = 0;
 
   // The state of one rank as it is now, for tests and `run --dump`. The view is valid until the next run.
   virtual TensorView state(std::int64_t parameter, int rank) const = 0;

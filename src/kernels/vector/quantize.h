@@ -126,8 +126,8 @@ struct SearchS4 {
     const __m128 square = sums(squares);
     const __m128i bits = bf16_bits(_mm_div_ps(sums(products), square));
     const __m128 fitted = _mm_castsi128_ps(_mm_slli_epi32(bits, 16));
-    const __m128 valid = _mm_and_ps(_mm_and_ps(is_usable(first), is_usable(fitted)),
-                                    _mm_cmpneq_ps(square, _mm_setzero_ps()));
+    const __m128 valid =
+        _mm_and_ps(_mm_and_ps(is_usable(first), is_usable(fitted)), _mm_cmpneq_ps(square, _mm_setzero_ps()));
 
     Reg scales[kRegisters], errors[kRegisters];
     spread(fitted, scales);

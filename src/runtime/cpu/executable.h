@@ -24,6 +24,9 @@ class CpuExecutable : public Executable {
   void load_weight(std::int64_t parameter, std::span<const std::shared_ptr<const TensorSource>> per_rank) override;
   void prepare() override { allocate(plain_); }
   void run(std::span<const std::vector<TensorView>> inputs, std::span<std::vector<MutableTensorView>> results) override;
+  std::vector<std::string> find_not_finite(std::span<const std::vector<TensorView>> inputs,
+                                           std::span<std::vector<MutableTensorView>> results,
+                                           std::span<const RowsInQuestion> questions) override;
   TensorView state(std::int64_t parameter, int rank) const override;
   void profile(bool on) override;
   std::vector<StepTime> step_times() const override;
@@ -47,6 +50,10 @@ class CpuExecutable : public Executable {
   void allocate_weights();
   void allocate(Plan& plan);
   Plan& plan_for(std::size_t lists);
+  // Everything that a run wants before its first step. Errors: as run.
+  Plan& bind(std::span<const std::vector<TensorView>> inputs, std::span<std::vector<MutableTensorView>> results);
+  Team team_of(const Plan& plan, int thread) const;
+  std::string describe_place(const program::Step& step) const;
   void bind_inputs(Plan& plan, std::span<const std::vector<TensorView>> inputs);
   void bind_results(Plan& plan, std::span<std::vector<MutableTensorView>> results);
   int weight_copies(const program::WeightForm& form) const { return form.sharded ? ranks_ : 1; }
