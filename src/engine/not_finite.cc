@@ -16,10 +16,10 @@ std::exception_ptr NotFinite::error(std::size_t row, std::exception_ptr otherwis
   if (places_.empty()) look();
   const std::string& place = places_.at(row);
   if (place.empty()) return otherwise;
-  return std::make_exception_ptr(
-      Error(Code::kInternal, fmt::format("[engine] the model's logits are not all finite numbers: the first value that is "
-                                         "not comes from {}; a weight there, or the type it is kept in, does not suit",
-                                         place)));
+  return std::make_exception_ptr(Error(
+      Code::kInternal, fmt::format("[engine] the model's logits are not all finite numbers: the first value that is "
+                                   "not comes from {}; a weight there, or the type it is kept in, does not suit",
+                                   place)));
 }
 
 void NotFinite::look() {

@@ -17,9 +17,9 @@ class NotFinite {
   NotFinite(runtime::Executable& executable, const StepInputs& inputs,
             std::vector<std::vector<MutableTensorView>>& results, const std::vector<Chunk>& chunks);
 
-  // Error{kInternal} that names the first operation whose values for the row's sequence are not finite; `otherwise` when
-  // all are. `row` counts the chunks that are their sequence's last. The step runs once more the first time this is
-  // called.
+  // Error{kInternal} that names the first operation whose values for the row's sequence are not finite; `otherwise`
+  // when all are. `row` counts the chunks that are their sequence's last. The step runs once more the first time this
+  // is called.
   std::exception_ptr error(std::size_t row, std::exception_ptr otherwise);
 
  private:

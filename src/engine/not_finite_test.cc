@@ -108,12 +108,12 @@ TEST_P(NotFiniteLogits, NameTheLayerAndTheWeightThatTheyBeganWith) {
     const char* weight;
     const char* place;
   };
-  for (const Case& bad : {Case{"model.decoder.layers.1.fc2.weight", "layer 1"},
-                          Case{"model.decoder.layers.1.fc1.weight", "layer 1"},
-                          Case{"model.decoder.layers.2.self_attn.v_proj.weight", "layer 2"},
-                          Case{"model.decoder.layers.2.self_attn.q_proj.weight", "layer 2"},
-                          Case{"model.decoder.layers.0.self_attn_layer_norm.bias", "layer 0"},
-                          Case{"model.decoder.final_layer_norm.weight", "head"}}) {
+  for (const Case& bad :
+       {Case{"model.decoder.layers.1.fc2.weight", "layer 1"}, Case{"model.decoder.layers.1.fc1.weight", "layer 1"},
+        Case{"model.decoder.layers.2.self_attn.v_proj.weight", "layer 2"},
+        Case{"model.decoder.layers.2.self_attn.q_proj.weight", "layer 2"},
+        Case{"model.decoder.layers.0.self_attn_layer_norm.bias", "layer 0"},
+        Case{"model.decoder.final_layer_norm.weight", "head"}}) {
     Engine engine(small_opt(), with_bad_weight(bad.weight, 5, kNan), options_of(GetParam(), pool));
     for (const Outcome& outcome : run_together(engine, {{4, 5, 6}, {9}}, 3)) {
       EXPECT_EQ(outcome.finish, FinishReason::kError);

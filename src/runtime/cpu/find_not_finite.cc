@@ -13,8 +13,7 @@ namespace {
 using program::Operand;
 
 bool all_finite(const kernels::Table& table, DType dtype, const std::byte* values, std::int64_t count) {
-  if (dtype == DType::kF32)
-    return !std::isnan(table.largest_magnitude(reinterpret_cast<const float*>(values), count));
+  if (dtype == DType::kF32) return !std::isnan(table.largest_magnitude(reinterpret_cast<const float*>(values), count));
   const auto storage = dtype == DType::kF16 ? kernels::Storage::kF16 : kernels::Storage::kBF16;
   constexpr std::int64_t kBlock = 512;
   float block[kBlock];
