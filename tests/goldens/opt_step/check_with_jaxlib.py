@@ -94,7 +94,7 @@ def prefill_then_decode(model, dtype, ids):
 
 
 def main():
-    worst = 0.0
+    worst = {dtype: 0.0 for dtype in TYPES}
     families = sorted(path.parent for path in (ROOT / "tests" / "goldens" / "families").glob("*/config.json"))
     long = ",".join(str(5 + 7 * i) for i in range(40))  # longer than the 32 positions from which some are scaled
     cases = [(MODEL, dtype, ("-p", PROMPT)) for dtype in TYPES]
@@ -103,14 +103,17 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
             proto, arguments = compiled(folder, model, dtype, prompt)
-            worst = max(worst, compare(f"{model.name} {dtype}", folder, run_with_xla(proto, arguments)[0]))
+            worst[dtype] = max(worst[dtype], compare(f"{model.name} {dtype}", folder, run_with_xla(proto, arguments)[0]))
     ids = [5 + 11 * i for i in range(14)]  # within one block of the cache, as a step of one token has it
     for dtype in TYPES:
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
             compiled(folder, MODEL, dtype, ("--prompt-ids", ",".join(map(str, ids))))
-            worst = max(worst, compare(f"{MODEL.name} {dtype} decode", folder, prefill_then_decode(MODEL, dtype, ids)))
-    sys.exit(0 if worst < 1e-4 else "the logits differ by more than 1e-4")
+            worst[dtype] = max(worst[dtype], compare(f"{MODEL.name} {dtype} decode", folder, prefill_then_decode(MODEL, dtype, ids)))
+    # Beside weights in other types the cache is in f16: a K or V that falls to the other side of a tie is off by 2^-11 of itself.
+    wrong = [dtype for dtype in TYPES if worst[dtype] >= (1e-4 if dtype == "f32" else 2**-11)]
+    print("largest:", ", ".join(f"{dtype} {worst[dtype]:.2e}" for dtype in TYPES))
+    sys.exit(f"the logits differ by too much in {', '.join(wrong)}" if wrong else 0)
 
 
 if __name__ == "__main__":
