@@ -9,6 +9,7 @@ namespace {
 // One beginning of the search in a register.
 struct Beginnings : Vec {
   static constexpr int kEach = 1;
+  static constexpr int kTogether = 4;
   static Reg load_eight(const float* x) noexcept { return load(x); }
   static Reg spread(const float* x) noexcept { return all_of(x); }
   static __m256 part(Reg x, int) noexcept { return x; }

@@ -9,6 +9,7 @@ namespace {
 // Two beginnings of the search in a register.
 struct Beginnings : Vec {
   static constexpr int kEach = 2;
+  static constexpr int kTogether = 4;
   static Reg load_eight(const float* x) noexcept { return _mm512_broadcast_f32x8(_mm256_loadu_ps(x)); }
   static Reg spread(const float* x) noexcept {
     return _mm512_insertf32x8(_mm512_set1_ps(x[0]), _mm256_set1_ps(x[1]), 1);

@@ -87,61 +87,89 @@ inline __m128i bf16_bits(__m128 x) noexcept {
   return _mm_srli_epi32(_mm_add_epi32(_mm_add_epi32(bits, _mm_set1_epi32(0x7fff)), odd), 16);
 }
 
-// The four beginnings side by side: kEach of them in a register of V, eight lanes for each. `load` gives each the same
-// eight values, `spread` its own one of kEach values, and `part` takes its lanes out.
-template <class V>
+// The four beginnings side by side: kEach of them in a register of V, eight lanes for each. `load_eight` gives each the
+// same eight values, `spread` its own one of kEach values, and `part` takes its lanes out. kGroups groups go together,
+// because each alone is one long chain of operations that wait for each other.
+template <class V, int kGroups>
 struct SearchS4 {
   static constexpr int kRegisters = 4 / V::kEach;
   using Reg = typename V::Reg;
+  struct Registers {
+    Reg of[kRegisters];
+  };
 
-  static void spread(__m128 values, Reg* out) noexcept {
+  static Registers spread(__m128 values) noexcept {
     alignas(16) float each[4];
     _mm_store_ps(each, values);
-    for (int r = 0; r < kRegisters; ++r) out[r] = V::spread(each + r * V::kEach);
+    Registers out;
+    for (int r = 0; r < kRegisters; ++r) out.of[r] = V::spread(each + r * V::kEach);
+    return out;
   }
-  static __m128 sums(const Reg* lanes) noexcept {
+  static Registers zeros() noexcept {
+    Registers out;
+    for (int r = 0; r < kRegisters; ++r) out.of[r] = V::zero();
+    return out;
+  }
+  static __m128 sums(const Registers& lanes) noexcept {
     __m256 rows[4];
     for (int r = 0; r < kRegisters; ++r) {
-      for (int e = 0; e < V::kEach; ++e) rows[r * V::kEach + e] = V::part(lanes[r], e);
+      for (int e = 0; e < V::kEach; ++e) rows[r * V::kEach + e] = V::part(lanes.of[r], e);
     }
     return lane_sums(rows);
   }
   static Reg number(Reg value, Reg inverse) noexcept { return number_within<V>(V::mul(value, inverse), -8.0f, 7.0f); }
 
-  static std::uint16_t scale(const float* x, std::int64_t group) noexcept {
-    const __m128 one = _mm_set1_ps(1.0f), infinity = _mm_set1_ps(__builtin_inff());
-    const float top = largest_of_group(x, group);
-    const __m128 first = _mm_div_ps(_mm_set1_ps(top), _mm_setr_ps(-6.75f, -7.5f, -8.25f, -9.0f));
-    Reg inverse[kRegisters], products[kRegisters], squares[kRegisters];
-    spread(_mm_div_ps(one, first), inverse);
-    for (int r = 0; r < kRegisters; ++r) products[r] = squares[r] = V::zero();
+  static void scales(const float* x, std::uint16_t* out, std::int64_t group) noexcept {
+    const __m128 one = _mm_set1_ps(1.0f);
+    float top[kGroups];
+    __m128 first[kGroups], square[kGroups], fitted[kGroups];
+    __m128i bits[kGroups];
+    Registers inverse[kGroups], products[kGroups], squares[kGroups];
+    for (int g = 0; g < kGroups; ++g) {
+      top[g] = largest_of_group(x + g * group, group);
+      first[g] = _mm_div_ps(_mm_set1_ps(top[g]), _mm_setr_ps(-6.75f, -7.5f, -8.25f, -9.0f));
+      inverse[g] = spread(_mm_div_ps(one, first[g]));
+      products[g] = squares[g] = zeros();
+    }
     for (std::int64_t i = 0; i < group; i += 8) {
-      const Reg value = V::load_eight(x + i);
-      for (int r = 0; r < kRegisters; ++r) {
-        const Reg whole = number(value, inverse[r]);
-        products[r] = V::add(products[r], V::mul(whole, value));
-        squares[r] = V::add(squares[r], V::mul(whole, whole));
+      for (int g = 0; g < kGroups; ++g) {
+        const Reg value = V::load_eight(x + g * group + i);
+        for (int r = 0; r < kRegisters; ++r) {
+          const Reg whole = number(value, inverse[g].of[r]);
+          products[g].of[r] = V::add(products[g].of[r], V::mul(whole, value));
+          squares[g].of[r] = V::add(squares[g].of[r], V::mul(whole, whole));
+        }
       }
     }
-    const __m128 square = sums(squares);
-    const __m128i bits = bf16_bits(_mm_div_ps(sums(products), square));
-    const __m128 fitted = _mm_castsi128_ps(_mm_slli_epi32(bits, 16));
-    const __m128 valid =
-        _mm_and_ps(_mm_and_ps(is_usable(first), is_usable(fitted)), _mm_cmpneq_ps(square, _mm_setzero_ps()));
+    Registers scale[kGroups], errors[kGroups];
+    for (int g = 0; g < kGroups; ++g) {
+      square[g] = sums(squares[g]);
+      bits[g] = bf16_bits(_mm_div_ps(sums(products[g]), square[g]));
+      fitted[g] = _mm_castsi128_ps(_mm_slli_epi32(bits[g], 16));
+      scale[g] = spread(fitted[g]);
+      inverse[g] = spread(_mm_div_ps(one, fitted[g]));
+      errors[g] = zeros();
+    }
+    for (std::int64_t i = 0; i < group; i += 8) {
+      for (int g = 0; g < kGroups; ++g) {
+        const Reg value = V::load_eight(x + g * group + i);
+        for (int r = 0; r < kRegisters; ++r) {
+          const Reg error = V::sub(value, V::mul(number(value, inverse[g].of[r]), scale[g].of[r]));
+          errors[g].of[r] = V::add(errors[g].of[r], V::mul(error, error));
+        }
+      }
+    }
+    for (int g = 0; g < kGroups; ++g) {
+      const __m128 valid =
+          _mm_and_ps(_mm_and_ps(is_usable(first[g]), is_usable(fitted[g])), _mm_cmpneq_ps(square[g], _mm_setzero_ps()));
+      out[g] = least_of(sums(errors[g]), valid, bits[g], top[g]);
+    }
+  }
 
-    Reg scales[kRegisters], errors[kRegisters];
-    spread(fitted, scales);
-    spread(_mm_div_ps(one, fitted), inverse);
-    for (int r = 0; r < kRegisters; ++r) errors[r] = V::zero();
-    for (std::int64_t i = 0; i < group; i += 8) {
-      const Reg value = V::load_eight(x + i);
-      for (int r = 0; r < kRegisters; ++r) {
-        const Reg error = V::sub(value, V::mul(number(value, inverse[r]), scales[r]));
-        errors[r] = V::add(errors[r], V::mul(error, error));
-      }
-    }
-    // What is not valid, or NaN, is as bad as can be; of equals the first wins.
-    const __m128 found = _mm_min_ps(_mm_blendv_ps(infinity, sums(errors), valid), infinity);
+  // What is not valid, or NaN, is as bad as can be; of equals the first wins.
+  static std::uint16_t least_of(__m128 errors, __m128 valid, __m128i bits, float top) noexcept {
+    const __m128 infinity = _mm_set1_ps(__builtin_inff());
+    const __m128 found = _mm_min_ps(_mm_blendv_ps(infinity, errors, valid), infinity);
     __m128 least = _mm_min_ps(found, _mm_shuffle_ps(found, found, 0x4e));
     least = _mm_min_ps(least, _mm_shuffle_ps(least, least, 0xb1));
     const __m128 is_least = _mm_and_ps(_mm_cmpeq_ps(found, least), _mm_cmplt_ps(found, infinity));
@@ -159,7 +187,10 @@ struct SearchS4 {
 
 template <class V>
 void search_s4(const float* x, std::uint16_t* scales, std::int64_t groups, std::int64_t group) noexcept {
-  for (std::int64_t g = 0; g < groups; ++g) scales[g] = SearchS4<V>::scale(x + g * group, group);
+  constexpr int kTogether = V::kTogether;
+  std::int64_t g = 0;
+  for (; g + kTogether <= groups; g += kTogether) SearchS4<V, kTogether>::scales(x + g * group, scales + g, group);
+  for (; g < groups; ++g) SearchS4<V, 1>::scales(x + g * group, scales + g, group);
 }
 
 template <class V>
