@@ -455,7 +455,7 @@ class Bench(unittest.TestCase):
             done = ganglion("bench", "load", "--shape", "opt-125m", "--dtype", "s4", "--repeat", "1", "--scratch", folder, "--json")
         self.assertEqual(done.returncode, 0, done.stderr)
         out = json.loads(done.stdout)
-        self.assertGreater(out["file_bytes"], 300_000_000)  # f16
+        self.assertGreater(out["file_bytes"], 240_000_000)  # f16
         self.assertLess(out["packed_bytes"], 120_000_000)
         if not os.environ.get("GANGLION_SANITIZE"):
             layer = 2 * (4 * 768 * 768 + 2 * 768 * 3072)
