@@ -1,6 +1,6 @@
-// A file's bytes where the page cache has them, for work that would otherwise copy gigabytes. Whoever truncates a mapped
-// file makes the kernel send SIGBUS to the thread that touches what is gone; here that ends the work with an error, and
-// nothing else (see decisions/files-and-memory.md).
+// A file's bytes where the page cache has them, for work that would otherwise copy gigabytes. Whoever truncates a
+// mapped file makes the kernel send SIGBUS to the thread that touches what is gone; here that ends the work with an
+// error, and nothing else (see decisions/files-and-memory.md).
 #pragma once
 
 #include <atomic>

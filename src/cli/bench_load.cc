@@ -81,12 +81,14 @@ class Scratch {
 // A seeded checkpoint of a published shape in `folder`.
 void write_seeded(const models::Config& config, const models::Types& types, const fs::path& folder) {
   std::map<std::string, std::shared_ptr<const TensorSource>> tensors;
+  models::Types written = types;
+  if (!is_float(types.storage)) written.storage = DType::kF16;  // to be quantized while it loads
   const models::WeightFinder finder = [&](const std::string& name, const Dims& dims) {
     auto& source = tensors[name];
-    if (!source) source = checkpoint::random_source(types.storage, dims, 0.02, tensors.size());
+    if (!source) source = checkpoint::random_source(written.storage, dims, 0.02, tensors.size());
     return source;
   };
-  models::find_family(config.model_type).build(config, {.types = types, .size = {}, .tp = 1}, finder);
+  models::find_family(config.model_type).build(config, {.types = written, .size = {}, .tp = 1}, finder);
   std::vector<checkpoint::NamedTensor> list;
   for (const auto& [name, source] : tensors) list.push_back({name, source});
   checkpoint::write_safetensors(folder / "model.safetensors", list);

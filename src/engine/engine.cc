@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "engine/engine_metrics.h"
 #include "engine/loaded_step.h"
+#include "engine/not_finite.h"
 #include "engine/sampler.h"
 #include "engine/scheduler.h"
 #include "engine/step_inputs.h"
@@ -225,6 +226,7 @@ void Engine::Impl::run() {
 void Engine::Impl::step(const std::vector<Chunk>& chunks) {
   const auto now = Clock::now();
   std::size_t row = 0;
+  NotFinite not_finite(*loaded.executable, inputs, results, chunks);
   for (const Chunk& chunk : chunks) {
     Sequence& sequence = *chunk.sequence;
     if (chunk.begin < static_cast<std::int64_t>(sequence.request.prompt.size())) prompt_tokens += chunk.count;
@@ -238,7 +240,7 @@ void Engine::Impl::step(const std::vector<Chunk>& chunks) {
       const auto suppressed = sampling.suppress_eos ? static_cast<std::int32_t>(config.eos) : -1;
       choice = sampler.pick(wanted, sampling, suppressed, sequence.seed, static_cast<std::uint64_t>(sequence.size()));
     } catch (...) {
-      end(sequence.id, FinishReason::kError, std::current_exception());
+      end(sequence.id, FinishReason::kError, not_finite.error(row - 1, std::current_exception()));
       continue;
     }
     sequence.tokens.push_back(choice.id);

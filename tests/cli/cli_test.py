@@ -156,6 +156,17 @@ class Quantize(unittest.TestCase):
                 ids.append(json.loads(done.stdout)[0]["new_ids"])
             self.assertEqual(ids[0], ids[1])
 
+    def test_writes_the_same_bytes_whatever_the_threads(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for to in ("s8", "s4"):
+                written = set()
+                for threads in (1, 3):
+                    out = pathlib.Path(folder) / f"{to}-{threads}"
+                    done = ganglion("quantize", MODEL, "--to", to, "--threads", threads, "--out", out)
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                    written.add(((out / "model.safetensors").read_bytes(), done.stdout.split("\n")[2]))
+                self.assertEqual(len(written), 1, to)
+
     def test_nonsense_is_refused_with_its_name(self):
         for words, arguments in (
             ("s5", ("quantize", MODEL, "--to", "s5", "--out", "/tmp/never")),
@@ -305,16 +316,17 @@ class BadModelFolders(unittest.TestCase):
 
 class Hlo(unittest.TestCase):
     def test_the_step_of_a_prompt_gives_the_same_logits_on_the_evaluator_and_the_cpu(self):
-        with tempfile.TemporaryDirectory() as folder:
-            done = ganglion("compile", MODEL, "--out", folder, "--format", "hlo.pb", "-p", "Hello, I am")
-            self.assertEqual(done.returncode, 0, done.stderr)
-            sums = []
-            for backend in ("reference", "cpu"):
-                done = ganglion("run", f"{folder}/step.hlo.pb", "--arguments", f"{folder}/arguments", "--backend", backend)
+        for dtype in ("f32", "s8", "s4"):
+            with self.subTest(dtype), tempfile.TemporaryDirectory() as folder:
+                done = ganglion("compile", MODEL, "--out", folder, "--format", "hlo.pb", "--dtype", dtype, "-p", "Hello, I am")
                 self.assertEqual(done.returncode, 0, done.stderr)
-                self.assertIn("f32[1,2048]", done.stdout)
-                sums.append(float(done.stdout.split("max")[1].split()[0]))
-            self.assertAlmostEqual(sums[0], sums[1], delta=1e-4 * abs(sums[0]))
+                sums = []
+                for backend in ("reference", "cpu"):
+                    done = ganglion("run", f"{folder}/step.hlo.pb", "--arguments", f"{folder}/arguments", "--backend", backend)
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                    self.assertIn("f32[1,2048]", done.stdout)
+                    sums.append(float(done.stdout.split("max")[1].split()[0]))
+                self.assertAlmostEqual(sums[0], sums[1], delta=1e-4 * abs(sums[0]))
 
     def test_ranks_of_a_split_step_agree_on_the_logits(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -436,6 +448,18 @@ class Bench(unittest.TestCase):
         for key in ("ready_seconds", "read_bytes_per_second", "touch_bytes_per_second", "ratio_to_limit"):
             self.assertGreater(out[key]["median"], 0)
         self.assertIn("packed before", out["second_start"]["last_load"])
+
+
+    def test_quantizing_at_load_holds_the_packed_weights_and_one_layer(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = ganglion("bench", "load", "--shape", "opt-125m", "--dtype", "s4", "--repeat", "1", "--scratch", folder, "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        out = json.loads(done.stdout)
+        self.assertGreater(out["file_bytes"], 240_000_000)  # f16
+        self.assertLess(out["packed_bytes"], 120_000_000)
+        if not os.environ.get("GANGLION_SANITIZE"):
+            layer = 2 * (4 * 768 * 768 + 2 * 768 * 3072)
+            self.assertLessEqual(out["peak_resident_bytes"] - out["process_base_bytes"], out["packed_bytes"] + layer)
 
 
 class WeightCache(unittest.TestCase):
