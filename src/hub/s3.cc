@@ -11,11 +11,11 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "hub/file_choice.h"
-#include "hub/file_source.h"
 #include "hub/hash.h"
 #include "hub/lock_file.h"
 #include "hub/patience.h"
 #include "hub/progress.h"
+#include "hub/resolved_url.h"
 #include "hub/source.h"
 #include "hub/unpacked.h"
 
