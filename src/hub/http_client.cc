@@ -85,9 +85,10 @@ void explain(CURL* curl, CURLcode code, const std::string& words, const HttpOpti
   response.failure = words;
   response.lasting = lasting_failure(code);
   if (code == CURLE_PEER_FAILED_VERIFICATION && is_unknown_authority(curl)) {
-    response.failure +=
-        fmt::format("; trusted is what {} holds; name a file with the certificate of its authority in SSL_CERT_FILE",
-                    options.ca_file.value_or("the system"));
+    response.failure += fmt::format(
+        "; trusted is what {} holds; name a file with the certificate of its authority in REQUESTS_CA_BUNDLE, "
+        "CURL_CA_BUNDLE or SSL_CERT_FILE (the first that is set counts)",
+        options.ca_file.value_or("the system"));
   }
   if (code == CURLE_SSL_CACERT_BADFILE) {
     response.failure += " (named by REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, SSL_CERT_FILE or SSL_CERT_DIR)";

@@ -117,12 +117,31 @@ TEST_F(ConfigurationTest, ModelEntriesHaveDjlsSyntax) {
   EXPECT_EQ(full.devices, "nc0;nc4");
   EXPECT_EQ(parse_model_entry("[test::Python]=x", folder_).folder, folder_ / "x");
   EXPECT_EQ(parse_model_entry("test::Python=file:" + path, folder_).version, "");
-  EXPECT_NE(refusal([&] { parse_model_entry("s3://bucket/x", folder_); }).find("urls of kind s3"), std::string::npos);
-  EXPECT_NE(refusal([&] { parse_model_entry("m=https://host/x.zip", folder_); }).find("urls of kind https"),
-            std::string::npos);
-  EXPECT_NE(refusal([&] { parse_model_entry("x.tar.gz", folder_); }).find("archives (.tar.gz)"), std::string::npos);
-  EXPECT_NE(refusal([&] { parse_model_entry("two", folder_); }).find("is not a folder"), std::string::npos);
+  write("dir/a=b/config.json", "{}");
+  EXPECT_EQ(parse_model_entry("dir/a=b", folder_).folder, folder_ / "dir/a=b");
   EXPECT_NE(refusal([&] { parse_model_entry("a:b:c:d:e=x", folder_); }).find("wanted [name"), std::string::npos);
+}
+
+TEST_F(ConfigurationTest, AModelEntryNamesWhatComesFromElsewhereToo) {
+  struct Row {
+    const char *text, *name;
+    hub::SourceKind kind;
+  };
+  for (const Row& row :
+       {Row{"facebook/opt-1.3b", "opt_1_3b", hub::SourceKind::kHuggingFace},
+        Row{"s3://bucket/models/opt-13b/", "opt_13b", hub::SourceKind::kS3},
+        Row{"https://host/a/opt-13b.tar.gz?Signature=a/b.zip", "opt_13b", hub::SourceKind::kWebArchive}}) {
+    const ModelEntry entry = parse_model_entry(row.text, folder_);
+    EXPECT_EQ(entry.name, row.name);
+    EXPECT_EQ(entry.source.kind, row.kind) << row.text;
+    EXPECT_EQ(entry.source.text, row.text);
+    EXPECT_TRUE(entry.folder.empty());
+    EXPECT_EQ(parse_model_entry("m:v1=" + std::string(row.text), folder_).name, "m");
+    EXPECT_EQ(hub::shown(entry.source).find("Signature"), std::string::npos);
+  }
+  EXPECT_NE(refusal([&] { parse_model_entry("m=djl://x/y", folder_); }).find("[models: m] djl://x/y"),
+            std::string::npos);
+  EXPECT_NE(refusal([&] { parse_model_entry("m=./two", folder_); }).find("no such folder"), std::string::npos);
 }
 
 TEST_F(ConfigurationTest, LoadModelsIsAListOfPaths) {
