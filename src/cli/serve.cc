@@ -77,7 +77,9 @@ int serve(const Options& options, const Settings& settings, log::Level level) {
                                                .registry = &registry,
                                                .isa = options.isa,
                                                .memory_bytes = memory_setting(settings),
-                                               .weight_cache = weight_cache_setting(settings)}),
+                                               .weight_cache = weight_cache_setting(settings),
+                                               .weight_cache_bytes = weight_cache_size_setting(settings),
+                                               .user_cache = settings.user_cache()}),
                         registry);
   log::info("serving on http://{}:{}", config.host, server.port());
 

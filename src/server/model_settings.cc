@@ -18,7 +18,8 @@ constexpr std::array kUsedOptions = {"entryPoint",      "model_id",
                                      "rolling_batch",   "max_rolling_batch_size",
                                      "s3url",           "revision",
                                      "load_in_8bit",    "quantize",
-                                     "group_size",      "kv_cache_dtype"};
+                                     "group_size",      "kv_cache_dtype",
+                                     "weight_cache"};
 // The entry points whose work the default handler does.
 constexpr std::array kEntryPoints = {"djl_python.transformers-neuronx", "djl_python.transformers_neuronx",
                                      "djl_python.transformer-neuronx", "djl_python.huggingface"};
@@ -136,6 +137,7 @@ ModelSettings read_model_settings(const ModelEntry& entry, const ServerConfig& s
   settings.quantize = read_quantize(file);
   settings.group_size = read_group_size(file);
   settings.kv_cache_dtype = file.get("option.kv_cache_dtype").value_or("");
+  settings.weight_cache = file.get("option.weight_cache").value_or("");
   settings.model_loading_timeout = std::chrono::seconds(
       file.integer("option.model_loading_timeout", 1, 1'000'000).value_or(server.model_loading_timeout.count()));
   settings.predict_timeout = std::chrono::seconds(
