@@ -139,6 +139,18 @@ class Tokenize(unittest.TestCase):
         self.assertEqual(row["tokens"][-1], "\u0120world")
         self.assertIn('863  " world"', ganglion("tokenize", MODEL, "Hello world", "--pieces").stdout)
 
+    def test_a_single_file_does_as_well_as_a_folder(self):
+        goldens = SOURCE / "tests" / "goldens" / "tokenizer"
+        for file in (MODEL / "tokenizer.json", goldens / "llama2" / "tokenizer.model"):
+            with tempfile.TemporaryDirectory() as folder:
+                alone = pathlib.Path(shutil.copy(file, folder)).rename(pathlib.Path(folder) / ("mine" + file.suffix))
+                done = ganglion("tokenize", alone, "Hello world", "--json")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(done.stdout, ganglion("tokenize", file.parent, "Hello world", "--json").stdout)
+        done = ganglion("tokenize", MODEL / "PROVENANCE.md", "x")
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("wanted a tokenizer.json, a tokenizer.model or a folder with one", done.stderr)
+
     def test_many_texts_are_answered_line_by_line_and_decode_to_themselves(self):
         texts = ["Hello world", "", "a\u2028b\n", "\U0001F600 \u00e9"]
         ids = self.lines(texts)
