@@ -101,8 +101,10 @@ ModelSettings read_model_settings(const ModelEntry& entry, const ServerConfig& s
   Properties file = Properties::parse("", "serving.properties");
   const fs::path path = entry.folder / "serving.properties";
   std::error_code ignored;
-  const bool has_file = fs::exists(path, ignored);
-  if (has_file) file = Properties::parse(read_text(path, 1u << 20), "serving.properties");
+  // What the author of a published checkpoint puts beside it does not set up this server.
+  const bool configures = entry.source.kind != hub::SourceKind::kHuggingFace;
+  if (configures && fs::exists(path, ignored))
+    file = Properties::parse(read_text(path, 1u << 20), "serving.properties");
 
   ModelSettings settings;
   settings.engine = !entry.engine.empty() ? entry.engine : file.get("engine").value_or("Python");
@@ -116,7 +118,7 @@ ModelSettings read_model_settings(const ModelEntry& entry, const ServerConfig& s
          "[serving.properties] option.entryPoint={}: handlers of one's own are not run; use one of {}",
          settings.entry_point, listed(kEntryPoints));
   }
-  if (settings.entry_point.empty() && fs::exists(entry.folder / "model.py", ignored)) {
+  if (configures && settings.entry_point.empty() && fs::exists(entry.folder / "model.py", ignored)) {
     fail(Code::kUnsupported,
          "[serving.properties] {}: handlers of one's own are not run; remove it or set option.entryPoint to one of {}",
          (entry.folder / "model.py").string(), listed(kEntryPoints));

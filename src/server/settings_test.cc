@@ -144,6 +144,17 @@ TEST_F(ConfigurationTest, AModelEntryNamesWhatComesFromElsewhereToo) {
   EXPECT_NE(refusal([&] { parse_model_entry("m=./two", folder_); }).find("no such folder"), std::string::npos);
 }
 
+TEST_F(ConfigurationTest, ARepositoryOfTheHubDoesNotSetUpTheServer) {
+  write("x/config.json", "{}");
+  write("x/model.py", "");
+  write("x/serving.properties", "option.n_positions=64\n");
+  ModelEntry entry = parse_model_entry("org/x", "/");
+  entry.folder = folder_ / "x";
+  EXPECT_EQ(read_model_settings(entry, ServerConfig{}).n_positions, ModelSettings{}.n_positions);
+  entry.source = {};
+  EXPECT_NE(refusal([&] { read_model_settings(entry, ServerConfig{}); }).find("model.py"), std::string::npos);
+}
+
 TEST_F(ConfigurationTest, LoadModelsIsAListOfPaths) {
   write("x/config.json", "{}");
   write("y/config.json", "{}");
@@ -160,6 +171,13 @@ TEST_F(ConfigurationTest, ReadsTheModelFolderOfTheExample) {
   EXPECT_EQ(read.dtype, "fp16");
   EXPECT_EQ(read.model_loading_timeout.count(), 600);
   EXPECT_TRUE(read.unused_options.empty());
+}
+
+TEST_F(ConfigurationTest, AModelMaySayWhereItsPackedWeightsAreKept) {
+  EXPECT_EQ(settings("").weight_cache, "");
+  const ModelSettings said = settings("option.weight_cache=/data/packed\n");
+  EXPECT_EQ(said.weight_cache, "/data/packed");
+  EXPECT_TRUE(said.unused_options.empty());
 }
 
 TEST_F(ConfigurationTest, WeightsOfEightBitsAreAskedForInDjlsTwoWays) {
