@@ -97,6 +97,7 @@ struct Engine::Impl {
   std::condition_variable ended;  // drain(): a request ended
   std::deque<std::unique_ptr<Sequence>> arrived;
   std::unordered_set<RequestId> cancelled;
+  bool all_cancelled = false;  // by drain()
   std::int64_t waiting_in_scheduler = 0;
   std::int64_t alive = 0;  // accepted and not ended
   RequestId next_id = 1;
@@ -168,7 +169,7 @@ void Engine::Impl::drain(double deadline_seconds) {
   accepting = false;
   const auto none_left = [this] { return alive == 0; };
   if (deadline_seconds > 0 && ended.wait_for(lock, std::chrono::duration<double>(deadline_seconds), none_left)) return;
-  for (RequestId id = 1; id < next_id; ++id) cancelled.insert(id);
+  all_cancelled = true;
   wake.notify_one();
   ended.wait(lock, none_left);
 }
@@ -180,14 +181,15 @@ bool Engine::Impl::take_orders(std::vector<Chunk>& chunks) {
   {
     std::unique_lock<std::mutex> lock(mutex);
     wake.wait(lock, [this] {
-      return stopping || !arrived.empty() || !cancelled.empty() || scheduler.running() + scheduler.waiting() > 0;
+      return stopping || all_cancelled || !arrived.empty() || !cancelled.empty() ||
+             scheduler.running() + scheduler.waiting() > 0;
     });
     for (auto& sequence : arrived) scheduler.add(std::move(sequence));
     arrived.clear();
     for (const RequestId id : cancelled) leaving.push_back(scheduler.remove(id));
     cancelled.clear();
     stop = stopping;
-    if (stop) {
+    if (std::exchange(all_cancelled, false) || stop) {
       for (const RequestId id : scheduler.ids()) leaving.push_back(scheduler.remove(id));
     }
     // Under the lock, so that whoever submits never counts as waiting what is about to run.

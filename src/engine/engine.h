@@ -70,6 +70,8 @@ struct EngineOptions {
   std::int64_t memory_bytes = 0;  // the model may take; 0: what the machine has free
   std::string isa = {};
   std::filesystem::path weight_cache = {};                  // folder of packed weights, for load_model; "": none
+  std::uint64_t weight_cache_bytes = 0;                     // most that it may hold; 0: any number
+  bool needs_tokenizer = true;  // false: load_model takes a folder without one, and Model::tokenizer may be nullptr
   const checkpoint::PackedCache* packed_weights = nullptr;  // of this checkpoint; used by the constructor only
   OnProgress on_progress = {};                              // while weights are loaded; may be empty
   ThreadPool* pool = nullptr;                               // not owned; shared by the models of a process

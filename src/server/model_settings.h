@@ -28,6 +28,7 @@ struct ModelSettings {
   std::string quantize;                       // as written, "" for none; engine::parse_quantize reads it
   std::int64_t group_size = 32;               // of s4
   std::string kv_cache_dtype;                 // as written, "" as dtype says; engine::parse_cache_type reads it
+  std::string weight_cache;                   // folder of packed weights, on or off; "": as the server has it
   std::chrono::seconds model_loading_timeout{240};
   std::chrono::seconds predict_timeout{120};
   std::int64_t job_queue_size = 1000;

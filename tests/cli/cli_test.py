@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,8 +20,9 @@ PROGRAM, SOURCE = sys.argv[1], pathlib.Path(sys.argv[2])
 MODEL = SOURCE / "share" / "opt-demo"
 
 
-def ganglion(*arguments, **environment):
-    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, env={**os.environ, **environment}, timeout=240)
+def ganglion(*arguments, preexec_fn=None, **environment):
+    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, env={**os.environ, **environment}, timeout=240,
+                          preexec_fn=preexec_fn)
 
 
 class Generate(unittest.TestCase):
@@ -33,6 +35,25 @@ class Generate(unittest.TestCase):
             self.assertEqual(set(row), {"prompt_ids", "new_ids", "text", "prefill_s", "decode_s"})
         self.assertEqual(rows[1]["prompt_ids"], [2, 100, 200])
         self.assertEqual(len(rows[0]["new_ids"]), 5)
+
+    def test_ids_need_no_tokenizer_and_without_one_are_answered_by_ids(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("config.json", "model.safetensors"):
+                shutil.copy(MODEL / name, folder)
+            flags = ("--prompt-ids", "2,100,200", "--max-new-tokens", "5")
+            wanted = json.loads(ganglion("generate", MODEL, *flags, "--json").stdout)[0]["new_ids"]
+            done = ganglion("generate", folder, *flags, "--json")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            (row,) = json.loads(done.stdout)
+            self.assertEqual((row["new_ids"], row["text"]), (wanted, None))
+            done = ganglion("generate", folder, *flags)
+            self.assertEqual(done.stdout, ",".join(map(str, [2, 100, 200, *wanted])) + "\n")
+            prompts = pathlib.Path(folder) / "prompts.json"
+            prompts.write_text(json.dumps([[2, 5], "Hello"]))
+            for flags in (("-p", "Hello"), ("--prompts", prompts)):
+                done = ganglion("generate", folder, *flags)
+                self.assertEqual(done.returncode, 3)
+                self.assertIn("tokenizer.json", done.stderr)
 
     def test_a_prompts_file_may_hold_texts_and_id_lists(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -117,6 +138,18 @@ class Tokenize(unittest.TestCase):
         self.assertEqual(row["ids"], [76, 412, 115, 863])
         self.assertEqual(row["tokens"][-1], "\u0120world")
         self.assertIn('863  " world"', ganglion("tokenize", MODEL, "Hello world", "--pieces").stdout)
+
+    def test_a_single_file_does_as_well_as_a_folder(self):
+        goldens = SOURCE / "tests" / "goldens" / "tokenizer"
+        for file in (MODEL / "tokenizer.json", goldens / "llama2" / "tokenizer.model"):
+            with tempfile.TemporaryDirectory() as folder:
+                alone = pathlib.Path(shutil.copy(file, folder)).rename(pathlib.Path(folder) / ("mine" + file.suffix))
+                done = ganglion("tokenize", alone, "Hello world", "--json")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(done.stdout, ganglion("tokenize", file.parent, "Hello world", "--json").stdout)
+        done = ganglion("tokenize", MODEL / "PROVENANCE.md", "x")
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("wanted a tokenizer.json, a tokenizer.model or a folder with one", done.stderr)
 
     def test_many_texts_are_answered_line_by_line_and_decode_to_themselves(self):
         texts = ["Hello world", "", "a\u2028b\n", "\U0001F600 \u00e9"]
@@ -481,6 +514,64 @@ class WeightCache(unittest.TestCase):
             self.assertEqual(len(list(folder.iterdir())), 1)
             # Another kernel table packs in another order: a file of its own.
             self.assertNotIn("packed before", self.generate(folder, GANGLION_ISA="scalar")[1])
+
+    def test_a_folder_that_may_only_be_read_is_used_and_left_as_it_is(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = pathlib.Path(scratch) / "packed"
+            plain, _ = self.generate(folder)
+            os.chmod(scratch, 0o755)
+            for path in (*folder.iterdir(), folder):
+                path.chmod(0o555 if path.is_dir() else 0o444)
+            before = [(path.name, path.stat().st_mtime_ns) for path in folder.iterdir()]
+            become = (lambda: os.setuid(65534)) if os.getuid() == 0 else None  # root may write anywhere
+            try:
+                again, said = self.generate(folder, preexec_fn=become)
+                self.assertIn("packed before", said)
+                self.assertNotIn("warning", said)
+                self.assertEqual(plain, again)
+                _, said = self.generate(folder, preexec_fn=become, GANGLION_ISA="scalar")  # which it has no file for
+                self.assertIn("cannot be written", said)
+                self.assertEqual([(path.name, path.stat().st_mtime_ns) for path in folder.iterdir()], before)
+            finally:
+                folder.chmod(0o755)
+
+    def test_the_folder_holds_no_more_than_it_may(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = pathlib.Path(scratch) / "packed"
+            self.generate(folder)
+            (first,) = folder.iterdir()
+            size = {"GANGLION_WEIGHT_CACHE_SIZE": str(first.stat().st_size * 3 // 2)}
+            self.assertIn("is deleted", self.generate(folder, GANGLION_ISA="scalar", **size)[1])
+            (second,) = folder.iterdir()
+            self.assertNotEqual(first, second)
+            self.assertIn("is deleted", self.generate(folder, **size)[1])
+            _, said = self.generate(folder, GANGLION_ISA="scalar", GANGLION_WEIGHT_CACHE_SIZE="1K")
+            self.assertIn("GANGLION_WEIGHT_CACHE_SIZE allows", said)
+            self.assertEqual(list(folder.iterdir()), [first])
+            done = ganglion("generate", MODEL, "-p", "x", GANGLION_WEIGHT_CACHE_SIZE="much")
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("GANGLION_WEIGHT_CACHE_SIZE] much: wanted a number of bytes", done.stderr)
+
+    def test_a_model_served_may_say_where_in_its_properties(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            folder, model = pathlib.Path(scratch) / "packed", pathlib.Path(scratch) / "opt"
+            model.mkdir()
+            for value, environment, used in ((folder, {}, True), ("off", {"GANGLION_WEIGHT_CACHE": str(folder)}, False),
+                                             ("on", {"XDG_CACHE_HOME": str(folder)}, True)):
+                (model / "serving.properties").write_text(f"option.model_id={MODEL}\noption.weight_cache={value}\n")
+                process = subprocess.Popen([PROGRAM, "serve", "-m", f"opt={model}", "--address", "http://127.0.0.1:0"], stderr=subprocess.PIPE,
+                                           text=True, env=os.environ | environment)
+                said = ""
+                for line in process.stderr:
+                    said += line
+                    if "serving on" in line:
+                        break
+                process.send_signal(signal.SIGTERM)
+                process.communicate(timeout=60)
+                self.assertEqual(process.returncode, 0, said)
+                self.assertNotIn("no effect", said)
+                self.assertEqual(bool(list(folder.rglob("*.weights"))), used)
+                shutil.rmtree(folder, ignore_errors=True)
 
     def test_a_damaged_file_is_told_and_replaced(self):
         with tempfile.TemporaryDirectory() as scratch:
