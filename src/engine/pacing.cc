@@ -1,0 +1,54 @@
+#include "engine/pacing.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+namespace ganglion::engine {
+namespace {
+
+constexpr double kNews = 0.2;    // weight of a new measurement in an estimate
+constexpr double kFading = 0.9;  // of old ones in the sums, per step
+
+}  // namespace
+
+// By powers of two: within one, the time of a step varies by less than kStretch.
+std::size_t Pacing::class_of(std::int64_t decoding) {
+  return static_cast<std::size_t>(std::bit_width(static_cast<std::uint64_t>(decoding))) - 1;
+}
+
+std::int64_t Pacing::prompt_tokens(std::int64_t decoding) const {
+  // A smaller batch decodes in no more time, so an estimate of one is safe.
+  double decode = 0;
+  for (std::size_t i = class_of(decoding) + 1; i-- > 0 && decode == 0;) decode = decode_seconds_[i];
+  if (decode == 0 || added_tokens_ == 0) return kLeastTokens;
+  const double room = (kStretch - 1) * decode;
+  const double per_token = added_seconds_ / added_tokens_;
+  const auto most = static_cast<double>(2 * tried_);
+  const double fitting = per_token * most <= room ? most : room / per_token;
+  return std::max(kLeastTokens, static_cast<std::int64_t>(fitting));
+}
+
+void Pacing::observe(std::int64_t decoding, std::int64_t prompt_tokens, double seconds) {
+  const auto add = [&](double added) {
+    added_seconds_ = kFading * added_seconds_ + added;
+    added_tokens_ = kFading * added_tokens_ + static_cast<double>(prompt_tokens);
+  };
+  if (decoding == 0) {
+    if (!from_mixed_ && prompt_tokens > 0) add(seconds);
+    return;
+  }
+  double& decode = decode_seconds_[class_of(decoding)];
+  if (prompt_tokens == 0) {
+    decode = decode == 0 ? seconds : decode + kNews * (seconds - decode);
+    return;
+  }
+  // With prompt tokens it takes no less; until it has been seen without, this is the best there is.
+  if (decode == 0 || seconds < decode) decode = seconds;
+  if (!from_mixed_) added_seconds_ = added_tokens_ = 0;
+  from_mixed_ = true;
+  add(seconds - decode);
+  tried_ = std::max(tried_, prompt_tokens);
+}
+
+}  // namespace ganglion::engine

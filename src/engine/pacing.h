@@ -1,0 +1,36 @@
+// How many prompt tokens may join a step in which others decode, so that these do not wait for their next token much
+// longer than usual. Learnt from how long steps took: what a step of so many decoding sequences takes, and what each
+// prompt token adds. It decides how prompts are cut and never what comes out (decisions/prefix-cache.md). Numbers in,
+// numbers out: no clock of its own. The engine thread owns it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace ganglion::engine {
+
+class Pacing {
+ public:
+  // A step with prompt tokens is to take so many times what it takes without. The target for the slowest tokens is 3;
+  // the rest is for estimates that are off.
+  static constexpr double kStretch = 2;
+  // At least so many prompt tokens join every step, or a prompt would take forever beside slow decoding.
+  static constexpr std::int64_t kLeastTokens = 8;
+
+  // Prompt tokens for a step in which so many sequences decode, at least 1.
+  std::int64_t prompt_tokens(std::int64_t decoding) const;
+  // A step with so many decoding sequences and prompt tokens took so long.
+  void observe(std::int64_t decoding, std::int64_t prompt_tokens, double seconds);
+
+ private:
+  static std::size_t class_of(std::int64_t decoding);
+
+  std::array<double, 64> decode_seconds_ = {};  // by class_of; 0: not known
+  // What prompt tokens added and how many there were, both fading. Of steps without decoding until there is better.
+  double added_seconds_ = 0;
+  double added_tokens_ = 0;
+  bool from_mixed_ = false;
+  std::int64_t tried_ = kLeastTokens / 2;  // most prompt tokens that a mixed step had: no more than twice as many next
+};
+
+}  // namespace ganglion::engine

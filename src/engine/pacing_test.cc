@@ -1,0 +1,81 @@
+#include "engine/pacing.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace ganglion::engine {
+namespace {
+
+// A machine on which a step takes 10 ms, and 1 ms more for each sequence and `per_token` for each prompt token.
+double seconds_of(std::int64_t decoding, std::int64_t prompt_tokens, double per_token) {
+  return 0.010 + 0.001 * static_cast<double>(decoding) + per_token * static_cast<double>(prompt_tokens);
+}
+
+TEST(Pacing, BeginsWithFewTokensAndComesToStepsOfTheStretchItWants) {
+  Pacing pacing;
+  constexpr double kPerToken = 0.0001;
+  double last = 0;
+  for (int i = 0; i < 60; ++i) {
+    if (i % 3 == 0) pacing.observe(4, 0, seconds_of(4, 0, kPerToken));
+    const std::int64_t tokens = pacing.prompt_tokens(4);
+    if (i == 0) {
+      EXPECT_EQ(tokens, Pacing::kLeastTokens);
+    }
+    last = seconds_of(4, tokens, kPerToken);
+    EXPECT_LE(last, Pacing::kStretch * 1.01 * seconds_of(4, 0, kPerToken));
+    pacing.observe(4, tokens, last);
+  }
+  EXPECT_GE(last, Pacing::kStretch * 0.9 * seconds_of(4, 0, kPerToken));
+}
+
+TEST(Pacing, NeverAsksForFewerThanTheLeast) {
+  Pacing pacing;
+  for (int i = 0; i < 20; ++i) {
+    pacing.observe(1, 0, 0.001);
+    pacing.observe(1, pacing.prompt_tokens(1), 1.0);
+  }
+  EXPECT_EQ(pacing.prompt_tokens(1), Pacing::kLeastTokens);
+}
+
+TEST(Pacing, GrowsAtMostTwofoldSoThatOneMeasurementCannotMakeAHugeStep) {
+  Pacing pacing;
+  pacing.observe(1, 0, 10.0);  // the machine was asleep
+  std::int64_t before = Pacing::kLeastTokens;
+  for (int i = 0; i < 5; ++i) {
+    const std::int64_t tokens = pacing.prompt_tokens(1);
+    EXPECT_LE(tokens, 2 * before);
+    pacing.observe(1, tokens, seconds_of(1, tokens, 0.0001));
+    before = tokens;
+  }
+}
+
+TEST(Pacing, FollowsAMachineThatBecomesSlower) {
+  Pacing pacing;
+  const auto settle = [&](double per_token) {
+    for (int i = 0; i < 100; ++i) {
+      pacing.observe(2, 0, seconds_of(2, 0, per_token));
+      const std::int64_t tokens = pacing.prompt_tokens(2);
+      pacing.observe(2, tokens, seconds_of(2, tokens, per_token));
+    }
+    return pacing.prompt_tokens(2);
+  };
+  const std::int64_t fast = settle(0.0001);
+  const std::int64_t slow = settle(0.0004);
+  EXPECT_NEAR(static_cast<double>(fast) / static_cast<double>(slow), 4, 1);
+}
+
+TEST(Pacing, SizesTheChunkByTheBatchThatDecodes) {
+  Pacing pacing;
+  for (int i = 0; i < 50; ++i) {
+    for (const std::int64_t decoding : {1, 64}) {
+      pacing.observe(decoding, 0, seconds_of(decoding, 0, 0.0005));
+      const std::int64_t tokens = pacing.prompt_tokens(decoding);
+      pacing.observe(decoding, tokens, seconds_of(decoding, tokens, 0.0005));
+    }
+  }
+  EXPECT_GT(pacing.prompt_tokens(64), 4 * pacing.prompt_tokens(1));
+}
+
+}  // namespace
+}  // namespace ganglion::engine
