@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "planner/plan.h"
 
 namespace ganglion::engine {
 namespace {
@@ -56,15 +57,25 @@ void Scheduler::preempt(Sequence& sequence) {
   waiting_.emplace(sequence.id, &sequence);
 }
 
+// What those that run can come to want, at most a few: so that one does not come in only to drive another out soon.
+std::int64_t Scheduler::spare_blocks() const {
+  const std::int64_t enough = 1 + options_.blocks / 64;
+  std::int64_t wanted = 0;
+  for (const Sequence* sequence : running_) {
+    wanted += planner::blocks_for(sequence->most_positions(), options_.block_size) -
+              static_cast<std::int64_t>(sequence->blocks.size());
+    if (wanted >= enough) return enough;
+  }
+  return wanted;
+}
+
 void Scheduler::admit() {
   if (!may_admit_) return;
   may_admit_ = false;
   std::vector<Sequence*> passed;  // older than what is looked at, and did not fit
   for (auto at = waiting_.begin(); at != waiting_.end() && !free_rows_.empty() && passed.size() < kLookAhead;) {
     Sequence& next = *at->second;
-    // A few blocks for those that run to grow into, so that one does not come in only to drive another out.
-    const std::int64_t spare = running_.empty() ? 0 : 1 + options_.blocks / 64;
-    if (!cache_.try_admit(next, spare)) {
+    if (!cache_.try_admit(next, spare_blocks())) {
       if (next.overtaken >= options_.max_overtaken) return;
       passed.push_back(&next);
       ++at;

@@ -73,6 +73,7 @@ class Scheduler {
 
  private:
   void admit();
+  std::int64_t spare_blocks() const;
   void start(Sequence& sequence);
   void stop(Sequence& sequence);
   void preempt(Sequence& sequence);

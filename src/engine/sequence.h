@@ -32,6 +32,10 @@ struct Sequence {
   std::int64_t new_tokens() const { return size() - static_cast<std::int64_t>(request.prompt.size()); }
   // Tokens whose K and V are wanted before the next one can be sampled.
   std::int64_t pending() const { return size() - computed; }
+  // Positions it can come to occupy: the last new token is never fed back.
+  std::int64_t most_positions() const {
+    return static_cast<std::int64_t>(request.prompt.size()) + request.max_new_tokens - 1;
+  }
   // One token at a time from here on.
   bool decodes() const { return pending() == 1 && computed > 0; }
 };
