@@ -1,5 +1,7 @@
 #include "engine/paged_cache.h"
 
+#include <utility>
+
 #include "base/error.h"
 #include "planner/plan.h"
 
@@ -45,13 +47,29 @@ bool PagedCache::try_admit(Sequence& sequence, std::int64_t spare) {
   for (std::int64_t i = shared; i < wanted; ++i) sequence.blocks.push_back(take());
   sequence.named_blocks = found_.size();
   sequence.last_link = link;
-  sequence.computed = shared * options_.block_size;
-  if (!sequence.preempted) {
-    counts_.hits += shared;
-    counts_.misses += sharable - shared;
-    counts_.tokens_saved += sequence.computed;
-  }
+  for (std::int64_t i = 0; i < shared; ++i) count_hit(sequence, sequence.computed += options_.block_size);
   return true;
+}
+
+void PagedCache::count_hit(const Sequence& sequence, std::int64_t end) {
+  if (end <= sequence.most_computed) return;
+  ++counts_.hits;
+  counts_.tokens_saved += options_.block_size;
+}
+
+void PagedCache::skip_cached(Sequence& sequence) {
+  if (!options_.share_prefixes) return;
+  std::size_t& at = sequence.named_blocks;
+  while (sequence.computed == static_cast<std::int64_t>(at) * options_.block_size &&
+         sequence.computed + options_.block_size < sequence.size()) {
+    const auto found = names_.find(sequence.last_link, tokens_of(sequence, at), sequence.salt);
+    if (!found) return;
+    blocks_.share(found->block);
+    blocks_.release(std::exchange(sequence.blocks[at], found->block));
+    sequence.last_link = found->link;
+    ++at;
+    count_hit(sequence, sequence.computed += options_.block_size);
+  }
 }
 
 bool PagedCache::try_grow(Sequence& sequence) {
@@ -66,13 +84,15 @@ void PagedCache::computed(Sequence& sequence, std::int64_t count) {
   sequence.computed += count;
   if (!options_.share_prefixes) return;
   const auto full = static_cast<std::size_t>(sequence.computed / options_.block_size);
+  const auto prompt = static_cast<std::int64_t>(sequence.request.prompt.size());
   for (std::size_t& at = sequence.named_blocks; at < full; ++at) {
     BlockId& block = sequence.blocks[at];
     const auto tokens = tokens_of(sequence, at);
+    const std::int64_t end = static_cast<std::int64_t>(at + 1) * options_.block_size;
+    counts_.misses += end <= prompt && end > sequence.most_computed ? 1 : 0;
     if (const auto found = names_.find(sequence.last_link, tokens, sequence.salt)) {
       blocks_.share(found->block);
-      blocks_.release(block);
-      block = found->block;
+      blocks_.release(std::exchange(block, found->block));
       sequence.last_link = found->link;
     } else {
       sequence.last_link = names_.add(sequence.last_link, tokens, sequence.salt, block);

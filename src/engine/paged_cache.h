@@ -21,11 +21,11 @@ struct PagedCacheOptions {
   bool share_prefixes = true;
 };
 
-// Counts since the start, of sequences that were admitted for the first time.
+// Counts since the start. What a request computes again after a preemption, or finds again, is not counted.
 struct PrefixCounts {
-  std::int64_t hits = 0;          // full blocks of a prompt that were there
-  std::int64_t misses = 0;        // that were not
-  std::int64_t tokens_saved = 0;  // in the hits: computed by somebody else
+  std::int64_t hits = 0;          // full blocks that were there
+  std::int64_t misses = 0;        // full blocks of prompts that had to be computed
+  std::int64_t tokens_saved = 0;  // in the hits
 };
 
 class PagedCache {
@@ -36,6 +36,9 @@ class PagedCache {
   // past the cached ones; at least the last token is left to compute, since its logits are wanted. False, and nothing
   // changes, when fewer than `spare` would then be available to others.
   bool try_admit(Sequence& sequence, std::int64_t spare);
+  // Passes over full blocks, next to be computed, that others have computed since it was admitted: of requests with one
+  // beginning that come together, one computes it.
+  void skip_cached(Sequence& sequence);
   // Room for its tokens; false, and nothing changes, when a block is wanted and none is available.
   bool try_grow(Sequence& sequence);
   // `count` more tokens are in the cache. Full blocks get their name; one that holds what another already does is given
@@ -49,6 +52,7 @@ class PagedCache {
 
  private:
   BlockId take();
+  void count_hit(const Sequence& sequence, std::int64_t end);
   std::span<const std::int32_t> tokens_of(const Sequence& sequence, std::size_t block) const;
 
   const PagedCacheOptions options_;

@@ -116,6 +116,7 @@ std::vector<Chunk> Scheduler::next_batch() {
   for (Sequence* sequence : running_) {
     if (prompt_tokens_ == budget) break;
     if (sequence->decodes()) continue;
+    cache_.skip_cached(*sequence);
     const std::int64_t count = std::min(budget - prompt_tokens_, sequence->pending());
     out.push_back({sequence, sequence->computed, count, count == sequence->pending()});
     prompt_tokens_ += count;

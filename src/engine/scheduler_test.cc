@@ -154,6 +154,25 @@ TEST(Scheduler, RequestsThatComputeTheSameAtTheSameTimeEndUpWithOneCopy) {
   EXPECT_NE(chunks[0].sequence->blocks[1], chunks[1].sequence->blocks[1]);
 }
 
+TEST(Scheduler, OfRequestsThatComeTogetherOneComputesTheirCommonBeginning) {
+  Scheduler scheduler({.max_sequences = 4, .max_batch_tokens = 64, .block_size = 16, .blocks = 64});
+  for (Engine::RequestId id = 1; id <= 3; ++id) {
+    auto copy = sequence(id, 130, 1);
+    copy->tokens.back() = static_cast<std::int32_t>(id);
+    scheduler.add(std::move(copy));
+  }
+  while (scheduler.running() + scheduler.waiting() > 0) {
+    const auto chunks = scheduler.next_batch();
+    run(scheduler, chunks);
+    for (const Chunk& chunk : chunks) {
+      if (chunk.last) scheduler.remove(chunk.sequence->id);
+    }
+  }
+  EXPECT_EQ(scheduler.counts().computed_tokens, 130 + 2 + 2);
+  EXPECT_EQ(scheduler.cache().prefix_counts().tokens_saved, 2 * 128);
+  EXPECT_EQ(scheduler.cache().prefix_counts().misses, 8);
+}
+
 TEST(Scheduler, RequestsOfOtherSaltsComputeEverythingThemselves) {
   Scheduler scheduler({.max_sequences = 4, .max_batch_tokens = 64, .block_size = 16, .blocks = 8});
   scheduler.add(sequence(1, 20, 4));

@@ -65,11 +65,17 @@ bool bit_equal(const Answer& a, const Answer& b) {
          std::memcmp(a.log_probs.data(), b.log_probs.data(), a.log_probs.size() * sizeof(float)) == 0;
 }
 
-// Submits the first few requests at once and each other one when some request has got a token.
+// Submits the first few requests at once and each other one when some request has got a token. Of those that
+// `may_leave` some are cancelled on the way.
 class Mix {
  public:
-  Mix(engine::Engine& engine, std::vector<engine::Request> requests, std::mt19937& random)
-      : engine_(engine), requests_(std::move(requests)), random_(random), answers_(requests_.size()) {}
+  Mix(engine::Engine& engine, std::vector<engine::Request> requests, std::vector<bool> may_leave, std::mt19937& random)
+      : engine_(engine),
+        requests_(std::move(requests)),
+        may_leave_(std::move(may_leave)),
+        random_(random),
+        answers_(requests_.size()),
+        ids_(requests_.size(), 0) {}
 
   std::vector<Answer> run(std::size_t at_once) {
     {
@@ -87,9 +93,8 @@ class Mix {
     if (next_ == requests_.size()) return;
     engine::Request request = requests_[next_];
     request.on_token = [this, mine = next_](const engine::TokenEvent& event) { on_token(mine, event); };
-    ++next_;
     ++left_;
-    engine_.submit(std::move(request));
+    ids_[next_++] = engine_.submit(std::move(request));
   }
   void on_token(std::size_t request, const engine::TokenEvent& event) {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -99,6 +104,8 @@ class Mix {
     }
     const bool ends = event.finish != engine::FinishReason::kNone;
     if (ends || random_() % 4 == 0) submit_next();
+    const std::size_t leaves = random_() % (50 * ids_.size());
+    if (leaves < next_ && may_leave_[leaves]) engine_.cancel(ids_[leaves]);
     if (!ends) return;
     if (event.error) error_ = event.error;
     --left_;
@@ -107,8 +114,10 @@ class Mix {
 
   engine::Engine& engine_;
   const std::vector<engine::Request> requests_;
-  std::mt19937& random_;  // under the mutex
+  const std::vector<bool> may_leave_;
+  std::mt19937& random_;  // under the mutex, like all below
   std::vector<Answer> answers_;
+  std::vector<engine::Engine::RequestId> ids_;
   std::mutex mutex_;
   std::condition_variable ended_;
   std::size_t next_ = 0;
@@ -177,7 +186,7 @@ TEST_P(RandomMixes, ARequestGetsTheSameBitsAloneAndInTwoHundredMixes) {
   for (const std::int64_t prompt : {2, 33, 64, 97}) {
     subjects.push_back(request(prompt, 24));
     engine::Engine engine(model_.config, model_.weights, alone_options(one));
-    wanted.push_back(Mix(engine, {subjects.back()}, random_).run(1).front());
+    wanted.push_back(Mix(engine, {subjects.back()}, {false}, random_).run(1).front());
     ASSERT_EQ(wanted.back().ids.size(), 24u);
   }
   std::int64_t preemptions = 0;
@@ -198,7 +207,9 @@ TEST_P(RandomMixes, ARequestGetsTheSameBitsAloneAndInTwoHundredMixes) {
     }
     engine::Engine engine(model_.config, model_.weights, mixed_options(mix % 2 == 0 ? one : two));
     const auto at_once = static_cast<std::size_t>(number(1, static_cast<std::int64_t>(requests.size())));
-    const auto answers = Mix(engine, std::move(requests), random_).run(at_once);
+    std::vector<bool> may_leave(requests.size(), true);
+    for (const std::size_t place : places) may_leave[place] = false;
+    const auto answers = Mix(engine, std::move(requests), std::move(may_leave), random_).run(at_once);
     for (const std::size_t place : places)
       ASSERT_TRUE(bit_equal(answers[place], wanted[subject])) << "subject " << subject << " at place " << place;
     engine.drain(60);  // returns when all is counted
