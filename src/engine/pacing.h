@@ -25,7 +25,11 @@ class Pacing {
  private:
   static std::size_t class_of(std::int64_t decoding);
 
-  std::array<double, 64> decode_seconds_ = {};  // by class_of; 0: not known
+  struct Decode {
+    double seconds = 0;  // of a step in which only so many decode; 0: not known
+    bool measured = false;
+  };
+  std::array<Decode, 64> decode_ = {};  // by class_of
   // What prompt tokens added and how many there were, both fading. Of steps without decoding until there is better.
   double added_seconds_ = 0;
   double added_tokens_ = 0;

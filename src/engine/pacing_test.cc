@@ -65,6 +65,21 @@ TEST(Pacing, FollowsAMachineThatBecomesSlower) {
   EXPECT_NEAR(static_cast<double>(fast) / static_cast<double>(slow), 4, 1);
 }
 
+TEST(Pacing, DoesNotTakeOneLongStepForTheMeasureOfTheNextWhenNoneIsWithoutPromptTokens) {
+  // Many prompts wait from the beginning; their requests come to decode one after the other.
+  Pacing pacing;
+  constexpr double kPerToken = 0.002;
+  for (int i = 0; i < 5; ++i) pacing.observe(0, 512, seconds_of(0, 512, kPerToken));
+  for (std::int64_t decoding = 1; decoding <= 32; ++decoding) {
+    for (int i = 0; i < 20; ++i) {
+      const std::int64_t tokens = pacing.prompt_tokens(decoding);
+      const double seconds = seconds_of(decoding, tokens, kPerToken);
+      EXPECT_LE(seconds, std::max(3 * seconds_of(decoding, 0, kPerToken), seconds_of(decoding, 8, kPerToken)));
+      pacing.observe(decoding, tokens, seconds);
+    }
+  }
+}
+
 TEST(Pacing, SizesTheChunkByTheBatchThatDecodes) {
   Pacing pacing;
   for (int i = 0; i < 50; ++i) {
