@@ -18,11 +18,10 @@ std::size_t Pacing::class_of(std::int64_t decoding) {
 }
 
 std::int64_t Pacing::prompt_tokens(std::int64_t decoding) const {
-  // A smaller batch decodes in no more time, so an estimate of one is safe.
-  double decode = 0;
-  for (std::size_t i = class_of(decoding) + 1; i-- > 0 && decode == 0;) decode = decode_[i].seconds;
-  if (decode == 0 || added_tokens_ == 0) return kLeastTokens;
-  const double room = (kStretch - 1) * decode;
+  const Decode& decode = decode_[class_of(decoding)];
+  if (decode.seconds == 0 || decode.mixed_steps >= kMeasureEvery) return 0;
+  if (added_tokens_ == 0) return kLeastTokens;
+  const double room = (kStretch - 1) * decode.seconds;
   const double per_token = added_seconds_ / added_tokens_;
   const auto most = static_cast<double>(2 * tried_);
   const double fitting = per_token * most <= room ? most : room / per_token;
@@ -40,23 +39,17 @@ void Pacing::observe(std::int64_t decoding, std::int64_t prompt_tokens, double s
   }
   Decode& decode = decode_[class_of(decoding)];
   if (prompt_tokens == 0) {
-    decode.seconds = decode.measured ? decode.seconds + kNews * (seconds - decode.seconds) : seconds;
-    decode.measured = true;
+    // After a while without a measurement the batch is another one: its contexts have grown.
+    const bool anew = decode.seconds == 0 || decode.mixed_steps >= kMeasureEvery;
+    decode.seconds = anew ? seconds : decode.seconds + kNews * (seconds - decode.seconds);
+    decode.mixed_steps = 0;
     return;
   }
-  tried_ = std::max(tried_, prompt_tokens);
-  if (!decode.measured) {
-    // Not yet seen without prompt tokens: what is left of the step when these are taken off, but no less than its share
-    // by the number of tokens. The least such estimate, since too long a step is worse than too short a one.
-    const double others = added_tokens_ > 0 ? added_seconds_ / added_tokens_ * static_cast<double>(prompt_tokens) : 0;
-    const double share = seconds * static_cast<double>(decoding) / static_cast<double>(decoding + prompt_tokens);
-    const double left = std::max(share, seconds - others);
-    decode.seconds = decode.seconds == 0 ? left : std::min(decode.seconds, left);
-    return;
-  }
+  ++decode.mixed_steps;
   if (!from_mixed_) added_seconds_ = added_tokens_ = 0;
   from_mixed_ = true;
   add(std::max(0.0, seconds - decode.seconds));
+  tried_ = std::max(tried_, prompt_tokens);
 }
 
 }  // namespace ganglion::engine

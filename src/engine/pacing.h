@@ -14,10 +14,14 @@ class Pacing {
   // A step with prompt tokens is to take so many times what it takes without. The target for the slowest tokens is 3;
   // the rest is for estimates that are off.
   static constexpr double kStretch = 2;
-  // At least so many prompt tokens join every step, or a prompt would take forever beside slow decoding.
+  // At least so many prompt tokens join a step, or a prompt would take forever beside slow decoding.
   static constexpr std::int64_t kLeastTokens = 8;
 
-  // Prompt tokens for a step in which so many sequences decode, at least 1.
+  // After so many steps with prompt tokens one without is wanted, to measure again what that takes.
+  static constexpr std::int64_t kMeasureEvery = 64;
+
+  // Prompt tokens for a step in which so many sequences decode: 0 when it is to be measured without any, as the first
+  // such step always is, else at least kLeastTokens.
   std::int64_t prompt_tokens(std::int64_t decoding) const;
   // A step with so many decoding sequences and prompt tokens took so long.
   void observe(std::int64_t decoding, std::int64_t prompt_tokens, double seconds);
@@ -26,8 +30,8 @@ class Pacing {
   static std::size_t class_of(std::int64_t decoding);
 
   struct Decode {
-    double seconds = 0;  // of a step in which only so many decode; 0: not known
-    bool measured = false;
+    double seconds = 0;            // of a step in which only so many decode; 0: not measured
+    std::int64_t mixed_steps = 0;  // since it was measured
   };
   std::array<Decode, 64> decode_ = {};  // by class_of
   // What prompt tokens added and how many there were, both fading. Of steps without decoding until there is better.

@@ -5,8 +5,8 @@
 // cache has, fit with a few blocks to spare; a younger one that fits may go first, but each is overtaken a bounded
 // number of times. Blocks are taken as a request grows. When none is left the youngest that runs is *preempted*: it
 // loses its blocks, keeps its tokens and waits to have them computed again. The oldest is never preempted and has
-// tokens in every step, so every request ends. A step takes every sequence that decodes (one token each) and fills the
-// rest of the token budget with prompt chunks, oldest first, within what Pacing allows.
+// tokens in nearly every step, so every request ends. A step takes every sequence that decodes (one token each) and
+// fills the rest of the token budget with prompt chunks, oldest first, within what Pacing allows.
 //
 // The cost of a step is linear in the sequences that run and in what was added and removed, whatever else waits.
 #pragma once

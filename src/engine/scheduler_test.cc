@@ -42,6 +42,8 @@ TEST(Scheduler, DecodesEverySequenceBeforeItSpendsTheBudgetOnPrompts) {
   Scheduler scheduler(kOptions);
   scheduler.add(sequence(1, 2, 4));
   run(scheduler, scheduler.next_batch());
+  run(scheduler, scheduler.next_batch());
+  scheduler.step_took(0.010);
   scheduler.add(sequence(2, 20, 4));
   const auto chunks = scheduler.next_batch();
   ASSERT_EQ(chunks.size(), 2u);
@@ -177,6 +179,7 @@ TEST(Scheduler, RequestsOfOtherSaltsComputeEverythingThemselves) {
   Scheduler scheduler({.max_sequences = 4, .max_batch_tokens = 64, .block_size = 16, .blocks = 8});
   scheduler.add(sequence(1, 20, 4));
   run(scheduler, scheduler.next_batch());
+  scheduler.remove(1);
   auto other = sequence(2, 20, 4);
   other->salt = "another tenant";
   scheduler.add(std::move(other));
