@@ -7,8 +7,8 @@
 namespace ganglion::engine {
 namespace {
 
-constexpr double kNews = 0.2;    // weight of a new measurement in an estimate
-constexpr double kFading = 0.9;  // of old ones in the sums, per step
+constexpr double kFading = 0.9;  // of old measurements in the sums, per step
+constexpr double kGrowth = 1.2;  // most that the time of a step grows from one measurement to the next
 
 }  // namespace
 
@@ -19,7 +19,7 @@ std::size_t Pacing::class_of(std::int64_t decoding) {
 
 std::int64_t Pacing::prompt_tokens(std::int64_t decoding) const {
   const Decode& decode = decode_[class_of(decoding)];
-  if (decode.seconds == 0 || decode.mixed_steps >= kMeasureEvery) return 0;
+  if (decode.measured < 2 || decode.mixed_steps >= kMeasureEvery) return 0;
   if (added_tokens_ == 0) return kLeastTokens;
   const double room = (kStretch - 1) * decode.seconds;
   const double per_token = added_seconds_ / added_tokens_;
@@ -39,9 +39,11 @@ void Pacing::observe(std::int64_t decoding, std::int64_t prompt_tokens, double s
   }
   Decode& decode = decode_[class_of(decoding)];
   if (prompt_tokens == 0) {
-    // After a while without a measurement the batch is another one: its contexts have grown.
-    const bool anew = decode.seconds == 0 || decode.mixed_steps >= kMeasureEvery;
-    decode.seconds = anew ? seconds : decode.seconds + kNews * (seconds - decode.seconds);
+    // A step is sometimes long for reasons of the machine's: the least of two begins it, and later it grows slowly.
+    decode.seconds = decode.measured == 0   ? seconds
+                     : decode.measured == 1 ? std::min(decode.seconds, seconds)
+                                            : std::min(seconds, kGrowth * decode.seconds);
+    ++decode.measured;
     decode.mixed_steps = 0;
     return;
   }

@@ -18,10 +18,10 @@ class Pacing {
   static constexpr std::int64_t kLeastTokens = 8;
 
   // After so many steps with prompt tokens one without is wanted, to measure again what that takes.
-  static constexpr std::int64_t kMeasureEvery = 64;
+  static constexpr std::int64_t kMeasureEvery = 32;
 
   // Prompt tokens for a step in which so many sequences decode: 0 when it is to be measured without any, as the first
-  // such step always is, else at least kLeastTokens.
+  // two such steps always are, else at least kLeastTokens.
   std::int64_t prompt_tokens(std::int64_t decoding) const;
   // A step with so many decoding sequences and prompt tokens took so long.
   void observe(std::int64_t decoding, std::int64_t prompt_tokens, double seconds);
@@ -30,7 +30,8 @@ class Pacing {
   static std::size_t class_of(std::int64_t decoding);
 
   struct Decode {
-    double seconds = 0;            // of a step in which only so many decode; 0: not measured
+    double seconds = 0;            // of a step in which only so many decode
+    std::int64_t measured = 0;     // times
     std::int64_t mixed_steps = 0;  // since it was measured
   };
   std::array<Decode, 64> decode_ = {};  // by class_of

@@ -15,9 +15,10 @@ double seconds_of(std::int64_t decoding, std::int64_t prompt_tokens, double per_
 TEST(Pacing, BeginsWithFewTokensAndComesToStepsOfTheStretchItWants) {
   Pacing pacing;
   constexpr double kPerToken = 0.0001;
+  pacing.observe(4, 0, seconds_of(4, 0, kPerToken));
   double last = 0;
   for (int i = 0; i < 60; ++i) {
-    if (i % 20 == 0) pacing.observe(4, 0, seconds_of(4, 0, kPerToken));
+    if (i == 0 || i % 20 == 19) pacing.observe(4, 0, seconds_of(4, 0, kPerToken));
     const std::int64_t tokens = pacing.prompt_tokens(4);
     if (i == 0) {
       EXPECT_EQ(tokens, Pacing::kLeastTokens);
@@ -32,7 +33,7 @@ TEST(Pacing, BeginsWithFewTokensAndComesToStepsOfTheStretchItWants) {
 TEST(Pacing, NeverAsksForFewerThanTheLeast) {
   Pacing pacing;
   for (int i = 0; i < 20; ++i) {
-    pacing.observe(1, 0, 0.001);
+    for (int n = 0; n < 2; ++n) pacing.observe(1, 0, 0.001);
     pacing.observe(1, pacing.prompt_tokens(1), 1.0);
   }
   EXPECT_EQ(pacing.prompt_tokens(1), Pacing::kLeastTokens);
@@ -40,7 +41,7 @@ TEST(Pacing, NeverAsksForFewerThanTheLeast) {
 
 TEST(Pacing, GrowsAtMostTwofoldSoThatOneMeasurementCannotMakeAHugeStep) {
   Pacing pacing;
-  pacing.observe(1, 0, 10.0);  // the machine was asleep
+  for (int i = 0; i < 2; ++i) pacing.observe(1, 0, 10.0);  // the machine was asleep
   std::int64_t before = Pacing::kLeastTokens;
   for (int i = 0; i < 5; ++i) {
     const std::int64_t tokens = pacing.prompt_tokens(1);
@@ -48,6 +49,20 @@ TEST(Pacing, GrowsAtMostTwofoldSoThatOneMeasurementCannotMakeAHugeStep) {
     pacing.observe(1, tokens, seconds_of(1, tokens, 0.0001));
     before = tokens;
   }
+}
+
+TEST(Pacing, OneLongStepDoesNotMakeLongerOnes) {
+  Pacing pacing;
+  const auto decode = [&](double seconds) { pacing.observe(2, 0, seconds); };
+  decode(0.5);  // the first of all
+  decode(0.010);
+  for (int i = 0; i < 20; ++i) {
+    const std::int64_t tokens = pacing.prompt_tokens(2);
+    pacing.observe(2, tokens, 0.010 + 0.001 * static_cast<double>(tokens));
+  }
+  EXPECT_NEAR(static_cast<double>(pacing.prompt_tokens(2)), 10, 1);
+  decode(0.5);
+  EXPECT_NEAR(static_cast<double>(pacing.prompt_tokens(2)), 12, 1);
 }
 
 TEST(Pacing, FollowsAMachineThatBecomesSlower) {
@@ -80,8 +95,8 @@ TEST(Pacing, MeasuresAStepWithoutPromptTokensFirstAndAgainAfterAWhile) {
       without += tokens == 0 ? 1 : 0;
     }
   }
-  EXPECT_GE(without, 6);   // each power of two
-  EXPECT_LE(without, 16);  // and one in 65 later
+  EXPECT_GE(without, 2 * 6);       // each power of two
+  EXPECT_LE(without, 2 * 6 + 20);  // and one in 33 later
 }
 
 TEST(Pacing, SizesTheChunkByTheBatchThatDecodes) {
