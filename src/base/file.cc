@@ -28,12 +28,16 @@ File File::open(const std::filesystem::path& path) {
 }
 
 File::File(File&& other) noexcept
-    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)), size_(other.size_) {}
+    : path_(std::move(other.path_)),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      size_(other.size_),
+      mapping_(std::move(other.mapping_)) {}
 
 File& File::operator=(File&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(descriptor_, other.descriptor_);
   std::swap(size_, other.size_);
+  std::swap(mapping_, other.mapping_);
   return *this;
 }
 
@@ -58,6 +62,17 @@ void File::read(std::uint64_t offset, void* out, std::size_t count) const {
     offset += static_cast<std::uint64_t>(got);
     count -= static_cast<std::size_t>(got);
   }
+}
+
+bool File::read_in_place(std::uint64_t offset, std::size_t count,
+                         const std::function<void(const std::byte*)>& work) const {
+  GANGLION_CHECK(offset <= size_ && count <= size_ - offset);
+  const FileMapping::Outcome outcome = mapping_->use(offset, count, work);
+  if (outcome == FileMapping::Outcome::kGone) {
+    fail(Code::kDataCorrupt, "[file] {}: {} bytes at {} cannot be read any more ({} bytes when it was opened)",
+         path_.string(), count, offset, size_);
+  }
+  return outcome == FileMapping::Outcome::kDone;
 }
 
 std::string read_text(const std::filesystem::path& path, std::uint64_t limit) {

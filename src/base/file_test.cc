@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -22,6 +24,53 @@ TEST(File, ReadsExactlyWhatWasAskedFor) {
   char out[4] = {};
   File::open(path).read(3, out, 3);
   EXPECT_STREQ(out, "345");
+  std::filesystem::remove(path);
+}
+
+TEST(File, GivesItsBytesInPlace) {
+  const auto path = scratch("in_place");
+  std::ofstream(path) << std::string(100000, 'x') << "0123456789";
+  const File file = File::open(path);
+  std::string seen(4, ' ');
+  EXPECT_TRUE(file.read_in_place(100003, 4, [&](const std::byte* bytes) { std::memcpy(seen.data(), bytes, 4); }));
+  EXPECT_EQ(seen, "3456");
+  std::filesystem::remove(path);
+}
+
+TEST(File, AFileTruncatedWhileItIsReadInPlaceIsAnErrorNotASignal) {
+  const auto path = scratch("truncated_in_place");
+  std::ofstream(path) << std::string(100000, 'x');
+  const File file = File::open(path);
+  for (const bool touched_before : {false, true}) {
+    volatile bool reached = false;
+    int sum = 0;
+    const auto work = [&](const std::byte* bytes) {
+      if (touched_before) std::filesystem::resize_file(path, 10);
+      for (int i = 0; i < 40000; i += 512) sum += std::to_integer<int>(bytes[i]);
+      reached = true;
+    };
+    if (!touched_before) std::filesystem::resize_file(path, 10);
+    try {
+      file.read_in_place(50000, 40000, work);
+      ADD_FAILURE() << "nothing was thrown";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::kDataCorrupt);
+    }
+    EXPECT_FALSE(reached);
+    std::filesystem::resize_file(path, 100000);
+  }
+  // And when it is whole again, so is reading.
+  EXPECT_TRUE(file.read_in_place(50000, 40000, [](const std::byte* bytes) { EXPECT_EQ(bytes[39999], std::byte{0}); }));
+  std::filesystem::remove(path);
+}
+
+using FileDeath = ::testing::Test;
+TEST(FileDeath, ABusErrorThatIsNotOfAReadInPlaceStillEndsTheProcess) {
+  const auto path = scratch("not_ours");
+  std::ofstream(path) << "0123456789";
+  const File file = File::open(path);
+  file.read_in_place(0, 10, [](const std::byte*) {});
+  EXPECT_EXIT(::raise(SIGBUS), ::testing::KilledBySignal(SIGBUS), "");
   std::filesystem::remove(path);
 }
 

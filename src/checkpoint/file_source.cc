@@ -67,6 +67,18 @@ class FileSource final : public TensorSource {
     }
   }
 
+  bool with_rows(std::int64_t begin, std::int64_t end,
+                 const std::function<void(const std::byte*)>& work) const override {
+    GANGLION_CHECK(0 <= begin && begin <= end && end <= rows_);
+    const std::uint64_t row_bytes = row_elements_ * width();
+    const bool is_plain = stored_as(dtype()) == tensor_.stored && tensor_.stored != Stored::kPred;
+    // What is not at a multiple of its size cannot be read as numbers of that size.
+    if (!is_plain || row_bytes == 0 || tensor_.offset % width() != 0 || tensor_.strides != dense_strides(tensor_.dims))
+      return false;
+    return file_->read_in_place(tensor_.offset + static_cast<std::uint64_t>(begin) * row_bytes,
+                                static_cast<std::uint64_t>(end - begin) * row_bytes, work);
+  }
+
   // A range of columns is read row by row when that is much less than whole rows.
   void read_block(std::int64_t begin, std::int64_t end, std::int64_t first, std::int64_t last,
                   std::byte* out) const override {

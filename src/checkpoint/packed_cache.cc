@@ -65,6 +65,19 @@ void for_each(ThreadPool& pool, std::uint64_t count, const Work& work) {
   });
 }
 
+// The same for the blocks of an image in fresh memory, those of a large page on one thread: the system zeroes a page
+// when it is first touched, and two threads that touch one wait for each other.
+template <typename Work>
+void for_each_page(ThreadPool& pool, std::span<const std::byte> image, const Work& work) {
+  constexpr std::uint64_t kPage = 2 << 20, kBlocks = kPage / kBlock;
+  const std::uint64_t blocks = block_count(image.size());
+  const std::uint64_t lead = (kPage - reinterpret_cast<std::uintptr_t>(image.data()) % kPage) % kPage / kBlock;
+  for_each(pool, (blocks + kBlocks - 1) / kBlocks + 1, [&](std::uint64_t page) {
+    const std::uint64_t begin = page == 0 ? 0 : lead + (page - 1) * kBlocks;
+    for (std::uint64_t i = begin; i < std::min(blocks, lead + page * kBlocks); ++i) work(i);
+  });
+}
+
 // Why what is at `path` is not to be trusted; "" when it is.
 std::string distrust(const fs::path& path, bool folder) {
   struct stat status {};
@@ -215,7 +228,7 @@ bool PackedCache::load(const std::string& layout, std::span<std::byte> image) co
     const std::uint64_t blocks = block_count(image.size());
     std::vector<std::uint64_t> checksums(blocks);
     file.read(sizeof(start) + header.size(), checksums.data(), blocks * sizeof(checksums[0]));
-    for_each(pool_, blocks, [&](std::uint64_t i) {
+    for_each_page(pool_, image, [&](std::uint64_t i) {
       std::byte* to = image.data() + i * kBlock;
       const std::uint64_t bytes = std::min(kBlock, image.size() - i * kBlock);
       file.read(offset + i * kBlock, to, bytes);

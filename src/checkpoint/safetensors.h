@@ -1,4 +1,4 @@
-// One safetensors file, open for reading. It is read with pread and never mapped: whoever truncates or rewrites it
+// One safetensors file, open for reading. Whoever truncates or rewrites it
 // later gets an error into the load that reads it, not a signal into the process.
 #pragma once
 

@@ -1,6 +1,6 @@
 // Files that torch.save wrote (pytorch_model.bin), both forms: the zip archive of PyTorch 1.6 and later, and the row of
 // pickles of those before. No Python runs and nothing is called: see pickle.h for what is read of a pickle. Like
-// safetensors files they are read with pread and never mapped.
+// safetensors files they may shrink while they are read.
 #pragma once
 
 #include <filesystem>

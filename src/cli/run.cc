@@ -72,6 +72,7 @@ std::vector<std::vector<Tensor>> run_on_cpu(std::unique_ptr<hlo::Module> module,
   const auto executable =
       runtime::compile_for_cpu(std::move(module), {.ranks = options.ranks, .isa = options.isa, .pool = &pool});
   std::vector<std::vector<TensorView>> inputs(arguments.size());
+  std::vector<runtime::WeightSources> weights;
   for (std::size_t number = 0; number < parameters.size(); ++number) {
     if (parameters[number].role == hlo::ParameterRole::kInput) {
       for (std::size_t rank = 0; rank < arguments.size(); ++rank)
@@ -81,9 +82,10 @@ std::vector<std::vector<Tensor>> run_on_cpu(std::unique_ptr<hlo::Module> module,
       for (std::size_t rank = 0; rank < (parameters[number].sharded ? arguments.size() : 1); ++rank) {
         sources.push_back(tensor_source(std::move(arguments[rank][number])));
       }
-      executable->load_weight(static_cast<std::int64_t>(number), sources);
+      weights.push_back({static_cast<std::int64_t>(number), std::move(sources)});
     }
   }
+  executable->load_weights(weights);
   std::vector<std::vector<Tensor>> out(arguments.size());
   std::vector<std::vector<MutableTensorView>> result_views(arguments.size());
   for (std::size_t rank = 0; rank < out.size(); ++rank) {

@@ -150,7 +150,7 @@ bool embedding(const hlo::Instruction& call, Node& node) {
     return false;
   }
   node.kind = NodeKind::kEmbedding;
-  node.params = program::EmbeddingParams{table.dims[0], table.dims[1]};
+  node.params = program::EmbeddingParams{.rows = table.dims[0], .cols = table.dims[1]};
   return true;
 }
 
@@ -165,7 +165,7 @@ bool quantized_embedding(const hlo::Instruction& call, const std::vector<Operand
     return false;
   }
   node.kind = NodeKind::kEmbedding;
-  node.params = program::EmbeddingParams{table.dims[0], table.dims[1]};
+  node.params = program::EmbeddingParams{.rows = table.dims[0], .cols = table.dims[1]};
   return true;
 }
 

@@ -58,17 +58,28 @@ void Lowering::lower_rowwise(std::int32_t index) {
   emit(source, source.params, std::move(operands), {to});
 }
 
+bool Lowering::is_packed_by_rows(Value weight) {
+  return std::any_of(graph_.nodes.begin(), graph_.nodes.end(), [&](const Node& node) {
+    return !node.dead && node.kind == NodeKind::kMatmul && !node.transposed_weight &&
+           root(node.operands[1]) == root(weight);
+  });
+}
+
 void Lowering::lower_embedding(std::int32_t index) {
   const Node& source = graph_.nodes[static_cast<std::size_t>(index)];
-  if (source.operands.size() == 3) {  // whole numbers are read where a matmul has them, too
-    const auto& params = std::get<program::EmbeddingParams>(source.params);
-    const program::WeightForm form = panels(table_, DType::kS8, params.rows, params.cols);
-    emit(source, params,
-         {weight_operand(source.operands[0], form), operand(source.operands[1]), operand(source.operands[2])},
-         {result(index)});
-    return;
+  auto params = std::get<program::EmbeddingParams>(source.params);
+  const Value table = source.operands[0];
+  // A table that a matmul reads as well (a tied head) is read where that has it; whole numbers always.
+  params.packed = source.operands.size() == 3 || is_packed_by_rows(table);
+  std::vector<Operand> operands;
+  if (params.packed) {
+    const DType storage = graph_.result(table).shape.dtype;
+    operands.push_back(weight_operand(root(table), panels(table_, storage, params.rows, params.cols)));
+  } else {
+    operands.push_back(operand(table));
   }
-  emit(source, source.params, {operand(source.operands[0]), operand(source.operands[1])}, {result(index)});
+  for (std::size_t i = 1; i < source.operands.size(); ++i) operands.push_back(operand(source.operands[i]));
+  emit(source, params, std::move(operands), {result(index)});
 }
 
 void Lowering::lower_kv_write(std::int32_t index) {

@@ -56,6 +56,7 @@ class Lowering {
   void lower_matmul(std::int32_t index);
   void lower_rowwise(std::int32_t index);  // norms, rotary: row by row, over operand 0 when it dies
   void lower_embedding(std::int32_t index);
+  bool is_packed_by_rows(Value weight);
   void lower_kv_write(std::int32_t index);
   void lower_attention(std::int32_t index);
   void lower_elementwise(std::int32_t index);

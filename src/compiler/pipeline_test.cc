@@ -99,11 +99,21 @@ TEST(RecogniseMatmul, PacksAWeightThatIsConvertedOrStoredTheOtherWayRound) {
   EXPECT_TRUE(program.weights[1].transposed);
 }
 
-TEST(Weights, UsedByLinearAndByEmbeddingAreKeptInBothForms) {
+TEST(Weights, UsedByLinearAndByEmbeddingAreKeptOnce) {
   Builder b("m");
   const Value ids = b.input("ids", Shape::array(DType::kS32, {3}));
   const Value table = b.weight("table", f32({16, 8}), {});
   const program::Program program = compile_module(b.finish({hlo::linear(hlo::embedding(table, ids), table)}));
+  ASSERT_EQ(program.weights.size(), 1u);
+  EXPECT_TRUE(program.weights[0].packed);
+}
+
+TEST(Weights, UsedByEmbeddingAndTurnedByADotAreKeptInBothForms) {
+  Builder b("m");
+  const Value ids = b.input("ids", Shape::array(DType::kS32, {3}));
+  const Value table = b.weight("table", f32({16, 16}), {});
+  const Value x = hlo::embedding(table, ids);
+  const program::Program program = compile_module(b.finish({hlo::dot(x, table, {{1}, {0}, {}, {}})}));
   ASSERT_EQ(program.weights.size(), 2u);
   EXPECT_NE(program.weights[0].packed, program.weights[1].packed);
 }

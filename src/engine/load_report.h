@@ -16,7 +16,8 @@ struct LoadPhase {
 
 struct LoadReport {
   std::vector<LoadPhase> phases;  // one after another
-  // Of the phase "weights": waiting for sources, and bringing into the kernels' form. Together they are the phase.
+  // Of the phase "weights": reading into memory, and bringing into the kernels' form, which for a weight that is packed
+  // from where the file's pages lie includes reading them. Together they are the phase.
   double read_seconds = 0;
   double pack_seconds = 0;
   bool from_cache = false;  // packed weights were read as they are
@@ -28,7 +29,7 @@ struct LoadReport {
 
 // Called on the loading thread now and then while weights are loaded.
 struct LoadProgress {
-  std::int64_t done = 0;  // bytes of sources
+  std::int64_t done = 0;  // bytes of stored weights
   std::int64_t total = 0;
   double seconds = 0;  // since the first
   // "loading weights: 45 % of 2.45 GiB at 1.23 GB/s, 1 s left"

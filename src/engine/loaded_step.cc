@@ -50,7 +50,7 @@ planner::Plan plan_of(const models::Config& config, const models::StepSize& size
   for (const models::WeightBinding& weight : weights) names.emplace(weight.parameter, weight.name);
   for (const runtime::StoredWeight& weight : executable.stored_weights()) {
     planner::WeightKind kind = planner::weight_kind(names.at(weight.parameter));
-    // A tied table is kept twice: as rows for the embedding, packed for the head.
+    // A tied table is kept once, packed, and is the head's.
     if (kind == planner::WeightKind::kEmbedding && weight.packed) kind = planner::WeightKind::kHead;
     plan.all.weights_of[static_cast<std::size_t>(kind)] += weight.bytes * weight.copies;
     plan.core.weights_of[static_cast<std::size_t>(kind)] += weight.bytes;
@@ -69,54 +69,50 @@ planner::Plan plan_of(const models::Config& config, const models::StepSize& size
   return plan;
 }
 
-// Counts what is read through it, and how long that takes.
-struct ReadCount {
-  std::atomic<std::int64_t> bytes = 0;
-  std::atomic<std::int64_t> nanoseconds = 0;  // of all threads together
+// How long reading takes, of all threads together.
+struct ReadTime {
+  std::atomic<std::int64_t> nanoseconds = 0;
 };
 
-class CountedSource final : public TensorSource {
+class TimedSource final : public TensorSource {
  public:
-  CountedSource(std::shared_ptr<const TensorSource> source, ReadCount& count)
-      : source_(std::move(source)), count_(count) {}
+  TimedSource(std::shared_ptr<const TensorSource> source, ReadTime& time) : source_(std::move(source)), time_(time) {}
   DType dtype() const override { return source_->dtype(); }
   const Dims& dims() const override { return source_->dims(); }
   void read_rows(std::int64_t begin, std::int64_t end, std::byte* out) const override {
     const auto start = Clock::now();
     source_->read_rows(begin, end, out);
-    count_.nanoseconds += (Clock::now() - start).count();
-    const std::int64_t rows = dims().empty() ? 1 : dims()[0];
-    if (rows > 0) count_.bytes += source_bytes(*source_) / rows * (end - begin);
+    time_.nanoseconds += (Clock::now() - start).count();
   }
-  static std::int64_t source_bytes(const TensorSource& source) {
-    return element_count(source.dims()) * static_cast<std::int64_t>(dtype_size(source.dtype()));
+  bool with_rows(std::int64_t begin, std::int64_t end,
+                 const std::function<void(const std::byte*)>& work) const override {
+    return source_->with_rows(begin, end, work);
   }
 
  private:
   std::shared_ptr<const TensorSource> source_;
-  ReadCount& count_;
+  ReadTime& time_;
 };
 
 void load_weights(const std::vector<models::WeightBinding>& weights, const EngineOptions& options,
                   runtime::Executable& executable, LoadReport& report) {
   const auto start = Clock::now();
-  ReadCount count;
-  LoadProgress progress;
+  ReadTime time;
+  std::vector<runtime::WeightSources> timed;
   for (const models::WeightBinding& weight : weights) {
-    for (const auto& source : weight.per_rank) progress.total += CountedSource::source_bytes(*source);
+    timed.push_back({weight.parameter, {}});
+    for (const auto& source : weight.per_rank)
+      timed.back().per_rank.push_back(std::make_shared<TimedSource>(source, time));
   }
-  for (const models::WeightBinding& weight : weights) {
-    std::vector<std::shared_ptr<const TensorSource>> counted;
-    for (const auto& source : weight.per_rank) {
-      counted.push_back(std::make_shared<CountedSource>(source, count));
-      progress.done += CountedSource::source_bytes(*source);
-    }
-    executable.load_weight(weight.parameter, counted);
+  LoadProgress progress;
+  progress.total = executable.footprint().weights;
+  executable.load_weights(timed, [&](std::int64_t done) {
+    progress.done = done;
     progress.seconds = seconds_since(start);
     if (options.on_progress) options.on_progress(progress);
-  }
+  });
   const int threads = options.pool == nullptr ? 1 : options.pool->threads();
-  report.read_seconds = static_cast<double>(count.nanoseconds) / 1e9 / threads;
+  report.read_seconds = static_cast<double>(time.nanoseconds) / 1e9 / threads;
   report.pack_seconds = std::max(0.0, seconds_since(start) - report.read_seconds);
 }
 

@@ -368,22 +368,25 @@ TEST_P(Pack, GivesTheSamePanelsFromTheTransposeInStripes) {
   }
 }
 
-TEST_P(Pack, RowsOfAPackedMatrixAreGatheredWithTheirScales) {
-  const std::int64_t rows = 2 * table().panel_width + 3, cols = 77;
-  const plain::Matrix matrix = plain::matrix(Storage::kS8, rows, cols, 0);
-  std::vector<std::uint8_t> panels(table().packed_bytes(Storage::kS8, rows, cols));
-  table().pack(Storage::kS8, matrix.data(), Storage::kS8, panels.data(), 0, rows, rows, cols);
-  const std::vector<std::int32_t> ids = {0, 34, -5, 17, static_cast<std::int32_t>(rows) - 1, 1000000, 34};
-  std::vector<float> out(ids.size() * cols + 1, 12345.0f);
-  table().gather_packed_rows(panels.data(), reinterpret_cast<const float*>(matrix.scale_bytes.data()), ids.data(),
-                             out.data(), static_cast<std::int64_t>(ids.size()), rows, cols);
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    const std::int64_t id = std::clamp<std::int64_t>(ids[i], 0, rows - 1);
-    for (std::int64_t k = 0; k < cols; ++k) {
-      ASSERT_FLOAT_EQ(out[i * cols + k], static_cast<float>(matrix.values[id * cols + k])) << id << ", " << k;
+TEST_P(Pack, RowsOfAPackedMatrixAreGathered) {
+  const std::int64_t rows = 2 * table().panel_width + 3, cols = 301;
+  for (const Storage storage : {Storage::kF32, Storage::kF16, Storage::kBF16, Storage::kS8}) {
+    const plain::Matrix matrix = plain::matrix(storage, rows, cols, 0);
+    std::vector<std::uint8_t> panels(table().packed_bytes(storage, rows, cols));
+    table().pack(storage, matrix.data(), storage, panels.data(), 0, rows, rows, cols);
+    const std::vector<std::int32_t> ids = {0, 34, -5, 17, static_cast<std::int32_t>(rows) - 1, 1000000, 34};
+    std::vector<float> out(ids.size() * cols + 1, 12345.0f);
+    const auto* scales = storage == Storage::kS8 ? reinterpret_cast<const float*>(matrix.scale_bytes.data()) : nullptr;
+    table().gather_packed_rows(storage, panels.data(), scales, ids.data(), out.data(),
+                               static_cast<std::int64_t>(ids.size()), rows, cols);
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      const std::int64_t id = std::clamp<std::int64_t>(ids[i], 0, rows - 1);
+      for (std::int64_t k = 0; k < cols; ++k) {
+        ASSERT_FLOAT_EQ(out[i * cols + k], static_cast<float>(matrix.values[id * cols + k])) << id << ", " << k;
+      }
     }
+    EXPECT_EQ(out.back(), 12345.0f);
   }
-  EXPECT_EQ(out.back(), 12345.0f);
 }
 
 GANGLION_FOR_EVERY_TABLE(Pack);

@@ -2,6 +2,7 @@
 
 #include <immintrin.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "kernels/scalar/half.h"
@@ -69,12 +70,19 @@ void turn_square(const std::uint8_t* rows, std::int64_t stride, std::uint8_t* ou
 
 // out[i * width + j] = rows[j * stride + i] for i < count, j < columns.
 template <typename T>
-void turn(const T* rows, std::int64_t stride, T* out, std::int64_t width, std::int64_t columns,
-          std::int64_t count) noexcept {
+void turn(const Conversions& tools, const T* rows, std::int64_t stride, T* out, std::int64_t width,
+          std::int64_t columns, std::int64_t count) noexcept {
   constexpr std::int64_t kSquare = sizeof(T) == 4 ? 4 : 8;
   const std::int64_t whole_columns = columns / kSquare * kSquare;
   const std::int64_t whole_count = count / kSquare * kSquare;
-  for (std::int64_t j = 0; j < whole_columns; j += kSquare) {
+  std::int64_t turned = 0;
+  if constexpr (sizeof(T) == 2) {
+    if (tools.turn_columns != nullptr && whole_count == count) {
+      for (; turned + 16 <= columns; turned += 16)
+        tools.turn_columns(rows + turned * stride, stride, out + turned, width, count);
+    }
+  }
+  for (std::int64_t j = turned; j < whole_columns; j += kSquare) {
     for (std::int64_t i = 0; i < whole_count; i += kSquare)
       turn_square(rows + j * stride + i, stride, out + i * width + j, width);
     for (std::int64_t i = whole_count; i < count; ++i) {
@@ -103,7 +111,7 @@ void pack_panel(const Packing& packing, const std::byte* rows, T* panel, std::in
     const std::int64_t count = begin + kStep < k ? kStep : k - begin;
     T* out = panel + begin * width;
     if (packing.from == packing.to) {  // bit for bit, NaN payloads too
-      turn(reinterpret_cast<const T*>(rows) + begin, k, out, width, columns, count);
+      turn(packing.conversions, reinterpret_cast<const T*>(rows) + begin, k, out, width, columns, count);
     } else {
       const auto to_f32 = packing.conversions.to_f32[static_cast<int>(packing.from)];
       const auto from_f32 = packing.conversions.from_f32[static_cast<int>(packing.to)];
@@ -113,7 +121,7 @@ void pack_panel(const Packing& packing, const std::byte* rows, T* panel, std::in
         to_f32(rows + (j * k + begin) * from_size, floats, count);
         from_f32(floats, converted + j * kStep, count);
       }
-      turn(converted, kStep, out, width, columns, count);
+      turn(packing.conversions, converted, kStep, out, width, columns, count);
     }
     if (columns == width) continue;
     for (std::int64_t i = 0; i < count; ++i)
@@ -150,6 +158,14 @@ void pack_s4(const Packing& packing, const std::int8_t* rows, std::uint8_t* pane
       }
     }
   }
+}
+
+// Numbers of one row of a packed matrix that are brought together before they are converted.
+constexpr std::int64_t kTaken = 256;
+
+template <typename From, typename To>
+void take_column(const From* from, std::int64_t width, To* out, std::int64_t count) noexcept {
+  for (std::int64_t k = 0; k < count; ++k) out[k] = static_cast<To>(from[k * width]);
 }
 
 }  // namespace
@@ -206,19 +222,34 @@ void pack_turned_in_panels(std::int64_t width, const Conversions& conversions, S
   }
 }
 
-template <std::int64_t width>
-void gather_rows_of_panels(const void* panels, const float* scales, const std::int32_t* ids, float* out,
-                           std::int64_t count, std::int64_t rows, std::int64_t cols) noexcept {
+void gather_rows_of_panels(std::int64_t width, const Conversions& conversions, Storage storage, const void* panels,
+                           const float* scales, const std::int32_t* ids, float* out, std::int64_t count,
+                           std::int64_t rows, std::int64_t cols) noexcept {
   for (std::int64_t i = 0; i < count; ++i, out += cols) {
     std::int64_t id = ids[i] < rows ? ids[i] : rows - 1;
     if (id < 0) id = 0;
-    const std::int8_t* from = static_cast<const std::int8_t*>(panels) + id / width * width * cols + id % width;
-    for (std::int64_t k = 0; k < cols; ++k) out[k] = static_cast<float>(from[k * width]) * scales[id];
+    const std::int64_t first = id / width * width * cols + id % width;
+    switch (storage) {
+      case Storage::kF32:
+        take_column(static_cast<const float*>(panels) + first, width, out, cols);
+        break;
+      case Storage::kF16:
+      case Storage::kBF16:
+        for (std::int64_t k = 0; k < cols; k += kTaken) {
+          alignas(64) std::uint16_t taken[kTaken];
+          const std::int64_t some = std::min(kTaken, cols - k);
+          take_column(static_cast<const std::uint16_t*>(panels) + first + k * width, width, taken, some);
+          conversions.to_f32[static_cast<int>(storage)](taken, out + k, some);
+        }
+        break;
+      case Storage::kS8:
+        take_column(static_cast<const std::int8_t*>(panels) + first, width, out, cols);
+        for (std::int64_t k = 0; k < cols; ++k) out[k] *= scales[id];
+        break;
+      case Storage::kS4:
+        break;
+    }
   }
 }
-template void gather_rows_of_panels<16>(const void*, const float*, const std::int32_t*, float*, std::int64_t,
-                                        std::int64_t, std::int64_t) noexcept;
-template void gather_rows_of_panels<32>(const void*, const float*, const std::int32_t*, float*, std::int64_t,
-                                        std::int64_t, std::int64_t) noexcept;
 
 }  // namespace ganglion::kernels

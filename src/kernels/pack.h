@@ -10,10 +10,13 @@
 
 namespace ganglion::kernels {
 
-// The conversions of a table, by storage.
+// What a table brings to packing: its conversions, by storage, and turning.
 struct Conversions {
   void (*to_f32[kStorageCount])(const void* x, float* out, std::int64_t count) noexcept;
   void (*from_f32[kStorageCount])(const float* x, void* out, std::int64_t count) noexcept;
+  // out[i * width + j] = rows[j * stride + i] for 16 columns j and `count` steps i, a multiple of 8; null: portable.
+  void (*turn_columns)(const std::uint16_t* rows, std::int64_t stride, std::uint16_t* out, std::int64_t width,
+                       std::int64_t count) noexcept;
 };
 
 // Bytes of a packed [n, k] weight in panels of `width` output features.
@@ -43,9 +46,15 @@ void pack(Storage from, const void* rows, Storage to, void* panels, std::int64_t
   pack_in_panels(width, conversions, from, rows, to, panels, n_begin, n_end, k);
 }
 
-// Table::gather_packed_rows for panels of `width`.
-template <std::int64_t width>
-void gather_rows_of_panels(const void* panels, const float* scales, const std::int32_t* ids, float* out,
-                           std::int64_t count, std::int64_t rows, std::int64_t cols) noexcept;
+void gather_rows_of_panels(std::int64_t width, const Conversions& conversions, Storage storage, const void* panels,
+                           const float* scales, const std::int32_t* ids, float* out, std::int64_t count,
+                           std::int64_t rows, std::int64_t cols) noexcept;
+
+// Table::gather_packed_rows.
+template <std::int64_t width, const Conversions& conversions>
+void gather_packed_rows(Storage storage, const void* panels, const float* scales, const std::int32_t* ids, float* out,
+                        std::int64_t count, std::int64_t rows, std::int64_t cols) noexcept {
+  gather_rows_of_panels(width, conversions, storage, panels, scales, ids, out, count, rows, cols);
+}
 
 }  // namespace ganglion::kernels

@@ -182,10 +182,10 @@ struct Table {
   // out[i, :] = table[clamp(ids[i], 0, rows - 1), :] as f32; table is plain row-major [rows, cols] in `storage`.
   void (*gather_rows[kStorageCount])(const void* table, const std::int32_t* ids, float* out, std::int64_t count,
                                      std::int64_t rows, std::int64_t cols) noexcept;
-  // out[i, :] = scales[id] * row id of a packed [rows, cols] matrix in s8, id = clamp(ids[i], 0, rows - 1): one copy
-  // of a matrix serves as the table of embeddings and as a matmul's weight.
-  void (*gather_packed_rows)(const void* panels, const float* scales, const std::int32_t* ids, float* out,
-                             std::int64_t count, std::int64_t rows, std::int64_t cols) noexcept;
+  // out[i, :] = row id of a packed [rows, cols] matrix as f32, id = clamp(ids[i], 0, rows - 1), times scales[id] in s8
+  // (null for floats; not for s4): one copy of a matrix serves as the table of embeddings and as a matmul's weight.
+  void (*gather_packed_rows)(Storage storage, const void* panels, const float* scales, const std::int32_t* ids,
+                             float* out, std::int64_t count, std::int64_t rows, std::int64_t cols) noexcept;
   void (*unary[static_cast<int>(Unary::kCount)])(const float* x, float* out, std::int64_t count) noexcept;
   void (*binary[static_cast<int>(Binary::kCount)])(const float* a, const float* b, float* out,
                                                    std::int64_t count) noexcept;

@@ -112,7 +112,8 @@ struct Describe {
                        p.neighbours ? "neighbours" : "halves", result());
   }
   std::string operator()(const EmbeddingParams& p) const {
-    return fmt::format("embedding {} [{},{}] {}", kernel(step.operands[0].dtype), p.rows, p.cols, result());
+    return fmt::format("embedding {}{} [{},{}] {}", kernel(step.operands[0].dtype), p.packed ? " packed" : "", p.rows,
+                       p.cols, result());
   }
   std::string operator()(const KvWriteParams& p) const {
     return fmt::format("kv_write {} {} heads {} head_dim {} rows {}",

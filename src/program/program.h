@@ -136,9 +136,10 @@ struct RotaryParams {
   std::int64_t heads = 0, head_dim = 0, pairs = 0;
   bool neighbours = false;
 };
-// operands {table, ids}, or {panels, ids, scales} of a table in s8
+// operands {table, ids}; of a table in s8 {table, ids, scales}
 struct EmbeddingParams {
   std::int64_t rows = 0, cols = 0;
+  bool packed = false;  // the table is the panels that a matmul reads; always in s8
 };
 // operands {rows, slots}; result: the cache, or the scales of a cache in s8
 struct KvWriteParams {

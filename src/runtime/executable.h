@@ -45,6 +45,12 @@ struct StoredWeight {
   std::int64_t copies = 1;  // one per rank when sharded, else one
 };
 
+// Where the numbers of a weight parameter come from.
+struct WeightSources {
+  std::int64_t parameter = 0;
+  std::vector<std::shared_ptr<const TensorSource>> per_rank;  // one per rank when sharded, else one
+};
+
 // One step that ran, for `--profile` and bench: which kernel, how long, what it touched.
 struct StepTime {
   std::string step;    // "matmul f16 avx2 [512,2048]x[8192,2048]"
@@ -64,14 +70,17 @@ class Executable {
   // What footprint().weights is the sum of.
   virtual std::vector<StoredWeight> stored_weights() const = 0;
 
-  // Loads weight parameter `parameter`. `per_rank` has one source per rank for a sharded weight, one in all otherwise.
-  // Sources' dims must be the parameter's; a float source of another float type is converted (nearest even).
-  // kInvalidArgument when dims, type or count do not fit; whatever the source throws. Not thread-safe.
-  virtual void load_weight(std::int64_t parameter, std::span<const std::shared_ptr<const TensorSource>> per_rank) = 0;
+  // Loads weights, each from its sources, on all threads; `on_bytes` is called on this thread now and then with the
+  // bytes stored so far. A source's dims must be the parameter's; a float source of another float type is converted
+  // (nearest even). kInvalidArgument when a parameter, dims, type or count do not fit, before anything is read;
+  // whatever a source throws. Not thread-safe.
+  virtual void load_weights(std::span<const WeightSources> weights,
+                            const std::function<void(std::int64_t)>& on_bytes) = 0;
+  void load_weights(std::span<const WeightSources> weights) { load_weights(weights, nullptr); }
 
   // All stored weights as one piece of memory, allocated now, and a text that says how they lie in it: images of equal
   // layouts are interchangeable. A caller that fills the image itself says so with weights_are_in_image(), instead of
-  // load_weight. The span is valid as long as the executable.
+  // load_weights. The span is valid as long as the executable.
   virtual std::string weight_layout() const = 0;
   virtual std::span<std::byte> weight_image() = 0;
   virtual void weights_are_in_image() = 0;

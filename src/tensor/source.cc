@@ -33,6 +33,10 @@ class Slice final : public TensorSource {
     if (dimension_ == 0) return whole_->read_rows(begin_ + begin, begin_ + end, out);
     whole_->read_block(begin, end, begin_, begin_ + dims_[1], out);
   }
+  bool with_rows(std::int64_t begin, std::int64_t end,
+                 const std::function<void(const std::byte*)>& work) const override {
+    return dimension_ == 0 && whole_->with_rows(begin_ + begin, begin_ + end, work);
+  }
   void read_block(std::int64_t begin, std::int64_t end, std::int64_t first, std::int64_t last,
                   std::byte* out) const override {
     if (dimension_ == 0) return whole_->read_block(begin_ + begin, begin_ + end, first, last, out);
@@ -120,6 +124,12 @@ class RowBlocksOf final : public TensorSource {
       out += count * row;
     });
   }
+  bool with_rows(std::int64_t begin, std::int64_t end,
+                 const std::function<void(const std::byte*)>& work) const override {
+    const std::int64_t block = begin / blocks_.size;
+    const std::int64_t from = blocks_.offset + block * blocks_.stride + begin - block * blocks_.size;
+    return end <= (block + 1) * blocks_.size && whole_->with_rows(from, from + end - begin, work);
+  }
   void read_block(std::int64_t begin, std::int64_t end, std::int64_t first, std::int64_t last,
                   std::byte* out) const override {
     const std::int64_t row = (last - first) * static_cast<std::int64_t>(dtype_size(dtype()));
@@ -157,12 +167,20 @@ class InMemory final : public TensorSource {
     if (begin == end || row == 0) return;  // an empty tensor has no data
     std::memcpy(out, tensor_.data() + begin * row, static_cast<std::size_t>((end - begin) * row));
   }
+  bool with_rows(std::int64_t begin, std::int64_t, const std::function<void(const std::byte*)>& work) const override {
+    work(tensor_.data() + begin * row_bytes(dtype(), dims()));
+    return true;
+  }
 
  private:
   Tensor tensor_;
 };
 
 }  // namespace
+
+bool TensorSource::with_rows(std::int64_t, std::int64_t, const std::function<void(const std::byte*)>&) const {
+  return false;
+}
 
 void TensorSource::read_block(std::int64_t begin, std::int64_t end, std::int64_t first, std::int64_t last,
                               std::byte* out) const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -19,6 +20,10 @@ class TensorSource {
   virtual const Dims& dims() const = 0;
   // Writes rows [begin, end) to out, dense, in dtype(). Errors: what the file throws (kDataCorrupt, kInternal).
   virtual void read_rows(std::int64_t begin, std::int64_t end, std::byte* out) const = 0;
+  // Calls work(rows [begin, end), dense, in dtype()) where they lie already, without a copy, and returns true; false
+  // when this source cannot. `work` reads the rows, writes to memory of its own, and does nothing else: it may be left
+  // in the middle (FileMapping::use). Errors as of read_rows.
+  virtual bool with_rows(std::int64_t begin, std::int64_t end, const std::function<void(const std::byte*)>& work) const;
   // Of a matrix: columns [first, last) of rows [begin, end), dense. What is not overridden reads whole rows through a
   // buffer of bounded size.
   virtual void read_block(std::int64_t begin, std::int64_t end, std::int64_t first, std::int64_t last,

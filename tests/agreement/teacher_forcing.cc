@@ -52,7 +52,9 @@ Predictions predict(const std::filesystem::path& model, models::Types types,
   models::Step step = family.build(config, options, models::checkpoint_weights(store, family.optional_prefixes));
   ThreadPool pool(available_cores());
   const auto executable = runtime::compile_for_cpu(std::move(step.module), {.ranks = 1, .isa = "", .pool = &pool});
-  for (const models::WeightBinding& weight : step.weights) executable->load_weight(weight.parameter, weight.per_rank);
+  std::vector<runtime::WeightSources> weights;
+  for (const models::WeightBinding& weight : step.weights) weights.push_back({weight.parameter, weight.per_rank});
+  executable->load_weights(weights);
 
   Predictions out;
   const Tensor table = s32({1, options.size.max_blocks}, counting(options.size.max_blocks));

@@ -35,14 +35,16 @@ std::vector<std::vector<Tensor>> run_cpu(std::unique_ptr<const hlo::Module> modu
   const std::vector<hlo::Alias> aliases = graph.aliases;
   const std::vector<hlo::RowBinding> bindings = graph.row_bindings;
   auto executable = runtime::compile_for_cpu(std::move(module), {how.ranks, how.isa, &pool});
+  std::vector<runtime::WeightSources> weights;
   for (std::size_t p = 0; p < parameters.size(); ++p) {
     if (parameters[p]->role != hlo::ParameterRole::kWeight) continue;
     std::vector<std::shared_ptr<const TensorSource>> sources;
     for (int rank = 0; rank < (parameters[p]->sharded ? how.ranks : 1); ++rank) {
       sources.push_back(tensor_source(arguments[static_cast<std::size_t>(rank)][p].clone()));
     }
-    executable->load_weight(static_cast<std::int64_t>(p), sources);
+    weights.push_back({static_cast<std::int64_t>(p), std::move(sources)});
   }
+  executable->load_weights(weights);
   std::vector<std::vector<TensorView>> inputs(shared_inputs ? 1 : static_cast<std::size_t>(how.ranks));
   for (std::size_t list = 0; list < inputs.size(); ++list) {
     for (std::size_t p = 0; p < parameters.size(); ++p) {

@@ -130,7 +130,9 @@ TEST(PjrtPlugin, TheOptStepGivesTheCpuBackendsLogits) {
 
   auto again = models::find_family("opt").build(config, options, models::random_weights(7));
   const auto executable = compile_for_cpu(std::move(again.module), {});
-  for (const models::WeightBinding& weight : again.weights) executable->load_weight(weight.parameter, weight.per_rank);
+  std::vector<WeightSources> weights;
+  for (const models::WeightBinding& weight : again.weights) weights.push_back({weight.parameter, weight.per_rank});
+  executable->load_weights(weights);
   std::vector<std::vector<TensorView>> given(1);
   for (const Tensor& input : inputs) given[0].push_back(input.view());
   Tensor logits(DType::kF32, {1, config.vocab});

@@ -8,7 +8,8 @@ namespace {
 
 constexpr Conversions kConversions = {
     .to_f32 = {avx2::to_f32<Storage::kF32>, avx2::to_f32<Storage::kF16>, avx2::to_f32<Storage::kBF16>},
-    .from_f32 = {avx2::from_f32<Storage::kF32>, avx2::from_f32<Storage::kF16>, avx2::from_f32<Storage::kBF16>}};
+    .from_f32 = {avx2::from_f32<Storage::kF32>, avx2::from_f32<Storage::kF16>, avx2::from_f32<Storage::kBF16>},
+    .turn_columns = avx2::turn_columns};
 
 }  // namespace
 
@@ -31,7 +32,7 @@ constexpr Table make_avx2_table() noexcept {
       .rotary = rotary,
       .softmax = softmax,
       .gather_rows = {gather_rows<kF32>, gather_rows<kF16>, gather_rows<kBF16>},
-      .gather_packed_rows = gather_rows_of_panels<kPanelWidth>,
+      .gather_packed_rows = gather_packed_rows<kPanelWidth, kConversions>,
       .unary = {unary<Unary::kNegate>, unary<Unary::kAbs>, unary<Unary::kExp>, unary<Unary::kLog>, unary<Unary::kSqrt>,
                 unary<Unary::kRsqrt>, unary<Unary::kTanh>, unary<Unary::kErf>, unary<Unary::kLogistic>,
                 unary<Unary::kRelu>, unary<Unary::kGeluErf>, unary<Unary::kGeluTanh>, unary<Unary::kSilu>},

@@ -35,4 +35,8 @@ void to_f32(const void* x, float* out, std::int64_t count) noexcept;
 template <Storage S>
 void from_f32(const float* x, void* out, std::int64_t count) noexcept;
 
+// Conversions::turn_columns.
+void turn_columns(const std::uint16_t* rows, std::int64_t stride, std::uint16_t* out, std::int64_t width,
+                  std::int64_t count) noexcept;
+
 }  // namespace ganglion::kernels::avx512

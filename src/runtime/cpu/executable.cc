@@ -68,7 +68,6 @@ std::vector<StoredWeight> CpuExecutable::stored_weights() const {
 
 void CpuExecutable::allocate(Plan& plan) {
   if (plan.allocated) return;
-  staging_.clear();
   allocate_weights();
   const program::Program& program = plan.program;
   const auto ranks = static_cast<std::size_t>(ranks_);

@@ -21,7 +21,7 @@ class CpuExecutable : public Executable {
   std::string weight_layout() const override;
   std::span<std::byte> weight_image() override;
   void weights_are_in_image() override;
-  void load_weight(std::int64_t parameter, std::span<const std::shared_ptr<const TensorSource>> per_rank) override;
+  void load_weights(std::span<const WeightSources> weights, const std::function<void(std::int64_t)>& on_bytes) override;
   void prepare() override { allocate(plain_); }
   void run(std::span<const std::vector<TensorView>> inputs, std::span<std::vector<MutableTensorView>> results) override;
   TensorView state(std::int64_t parameter, int rank) const override;
@@ -45,6 +45,7 @@ class CpuExecutable : public Executable {
   };
 
   void allocate_weights();
+  void check_source(const WeightSources& weight) const;
   void allocate(Plan& plan);
   Plan& plan_for(std::size_t lists);
   void bind_inputs(Plan& plan, std::span<const std::vector<TensorView>> inputs);
@@ -59,7 +60,6 @@ class CpuExecutable : public Executable {
   std::unique_ptr<ThreadPool> own_pool_;  // of one thread, when none was given
   Plan plain_, per_rank_;
   Buffer weights_;                                        // all forms of all ranks, one after another
-  std::vector<Buffer> staging_;                           // by thread, while weights are being loaded
   std::vector<std::vector<Buffer>> states_;               // by state, by rank
   std::vector<std::vector<std::byte*>> weight_pointers_;  // by rank, by form
   std::vector<std::vector<std::byte*>> state_pointers_;   // by rank, by state
@@ -72,16 +72,5 @@ class CpuExecutable : public Executable {
 
 // Checks what the kernels of the paged cache trust, of the inputs of one rank. kInvalidArgument.
 void check_cache_indices(const program::Program& program, const Frame& frame);
-
-// What loading works with: kernels, threads, and a buffer for each thread that is kept from weight to weight.
-struct LoadTools {
-  const kernels::Table& table;
-  ThreadPool& pool;
-  std::vector<Buffer>& staging;  // grown when needed
-};
-
-// Fills one stored form of a weight from its source, in parallel on the pool.
-void load_form(const program::WeightForm& form, DType dtype, const TensorSource& source, const LoadTools& tools,
-               std::byte* to);
 
 }  // namespace ganglion::runtime::cpu

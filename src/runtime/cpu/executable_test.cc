@@ -2,9 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "base/error.h"
+#include "base/thread_pool.h"
 #include "hlo/builder.h"
 #include "hlo/composite.h"
+#include "tensor/half.h"
 
 namespace ganglion::runtime {
 namespace {
@@ -97,10 +101,16 @@ std::unique_ptr<Executable> one_linear(int ranks, bool sharded) {
   return compile(b, {hlo::linear(x, w)}, {}, ranks);
 }
 
+void load(Executable& executable, std::int64_t parameter, const std::vector<Tensor*>& per_rank) {
+  WeightSources weight{parameter, {}};
+  for (const Tensor* tensor : per_rank) weight.per_rank.push_back(tensor_source(tensor->clone()));
+  executable.load_weights({&weight, 1});
+}
+
 TEST(CpuExecutable, ConvertsAndPacksWeights) {
   const auto executable = one_linear(1, false);
-  const std::vector<std::shared_ptr<const TensorSource>> source = {tensor_source(floats({2, 3}, {1, 2, 3, 4, 5, 6}))};
-  executable->load_weight(1, source);
+  Tensor w = floats({2, 3}, {1, 2, 3, 4, 5, 6});
+  load(*executable, 1, {&w});
   const Tensor x = floats({1, 3}, {1, 10, 100});
   Tensor out(DType::kF32, {1, 2});
   run(*executable, {&x}, {&out});
@@ -110,28 +120,94 @@ TEST(CpuExecutable, ConvertsAndPacksWeights) {
 
 TEST(CpuExecutable, RefusesWeightsThatDoNotFit) {
   const auto executable = one_linear(2, true);
-  const auto source = [](Tensor tensor) {
-    return std::vector<std::shared_ptr<const TensorSource>>(2, tensor_source(std::move(tensor)));
+  Tensor good(DType::kF32, {2, 3}), turned(DType::kF32, {3, 2}), whole_numbers(DType::kS32, {2, 3});
+  const auto code = [&](std::int64_t parameter, const std::vector<Tensor*>& per_rank) {
+    return code_of([&] { load(*executable, parameter, per_rank); });
   };
-  EXPECT_EQ(code_of([&] {
-              executable->load_weight(0, source(floats({2, 3}, std::vector<float>(6))));
-            }),
-            Code::kInvalidArgument);
-  EXPECT_EQ(code_of([&] {
-              executable->load_weight(7, source(floats({2, 3}, std::vector<float>(6))));
-            }),
-            Code::kInvalidArgument);
-  EXPECT_EQ(code_of([&] {
-              executable->load_weight(1, source(floats({3, 2}, std::vector<float>(6))));
-            }),
-            Code::kInvalidArgument);
-  EXPECT_EQ(code_of([&] {
-              executable->load_weight(1, source(integers({2, 3}, std::vector<std::int32_t>(6))));
-            }),
-            Code::kInvalidArgument);
-  auto one = source(floats({2, 3}, std::vector<float>(6)));
-  one.resize(1);
-  EXPECT_EQ(code_of([&] { executable->load_weight(1, one); }), Code::kInvalidArgument);
+  EXPECT_EQ(code(0, {&good, &good}), Code::kInvalidArgument);
+  EXPECT_EQ(code(7, {&good, &good}), Code::kInvalidArgument);
+  EXPECT_EQ(code(1, {&turned, &turned}), Code::kInvalidArgument);
+  EXPECT_EQ(code(1, {&whole_numbers, &whole_numbers}), Code::kInvalidArgument);
+  EXPECT_EQ(code(1, {&good}), Code::kInvalidArgument);
+  load(*executable, 1, {&good, &good});
+}
+
+// w[row, column] as a function of both, so that a row or panel in a wrong place shows.
+class NumberedSource final : public TensorSource {
+ public:
+  NumberedSource(Dims dims, std::int64_t broken_row) : dims_(std::move(dims)), broken_row_(broken_row) {}
+  static float number(std::int64_t row, std::int64_t column) {
+    return static_cast<float>((row * 31 + column * 7) % 257 - 128);
+  }
+  DType dtype() const override { return DType::kF16; }
+  const Dims& dims() const override { return dims_; }
+  void read_rows(std::int64_t begin, std::int64_t end, std::byte* out) const override {
+    for (std::int64_t row = begin; row < end; ++row) {
+      if (row == broken_row_) fail(Code::kDataCorrupt, "row {}", row);
+      for (std::int64_t column = 0; column < dims_[1]; ++column, out += 2) {
+        const std::uint16_t half = f32_to_f16(number(row, column));
+        std::memcpy(out, &half, 2);
+      }
+    }
+  }
+
+ private:
+  Dims dims_;
+  std::int64_t broken_row_;
+};
+
+// Larger than a page of the image, and not a whole number of panels.
+constexpr std::int64_t kRows = 3011, kColumns = 1024;
+
+struct Large {
+  ThreadPool pool{3};
+  std::unique_ptr<Executable> executable;
+};
+
+std::unique_ptr<Large> large(bool from_columns) {
+  auto out = std::make_unique<Large>();
+  Builder b("large");
+  const Value x = b.input("x", Shape::array(DType::kF32, {1, kColumns}));
+  const Value bias = b.weight("bias", Shape::array(DType::kF32, {kRows}), {});
+  const Dims dims = from_columns ? Dims{kColumns, kRows} : Dims{kRows, kColumns};
+  const Value w = b.weight("w", Shape::array(DType::kF16, dims), {});
+  const Value y = from_columns ? hlo::dot(x, hlo::convert(w, DType::kF32), {{1}, {0}, {}, {}}) : hlo::linear(x, w);
+  out->executable = compile_for_cpu(b.finish({y + hlo::broadcast(bias, Shape::array(DType::kF32, {1, kRows}), {1})}),
+                                    {1, "", &out->pool});
+  return out;
+}
+
+std::vector<WeightSources> large_sources(bool from_columns, std::int64_t broken_row = -1) {
+  Tensor bias(DType::kF32, {kRows});
+  for (std::int64_t i = 0; i < kRows; ++i) bias.as<float>()[static_cast<std::size_t>(i)] = static_cast<float>(i);
+  const Dims dims = from_columns ? Dims{kColumns, kRows} : Dims{kRows, kColumns};
+  return {{1, {tensor_source(std::move(bias))}}, {2, {std::make_shared<NumberedSource>(dims, broken_row)}}};
+}
+
+TEST(CpuExecutable, EveryRowOfALargeWeightIsInItsPlace) {
+  for (const bool from_columns : {false, true}) {
+    const auto model = large(from_columns);
+    std::int64_t most = 0;
+    model->executable->load_weights(large_sources(from_columns), [&](std::int64_t bytes) {
+      EXPECT_GE(bytes, most);
+      most = bytes;
+    });
+    EXPECT_LE(most, model->executable->footprint().weights);
+    for (const std::int64_t column : {std::int64_t{0}, std::int64_t{517}, kColumns - 1}) {
+      Tensor x(DType::kF32, {1, kColumns}), out(DType::kF32, {1, kRows});
+      x.as<float>()[static_cast<std::size_t>(column)] = 1;
+      run(*model->executable, {&x}, {&out});
+      for (std::int64_t row = 0; row < kRows; ++row) {
+        const float number = from_columns ? NumberedSource::number(column, row) : NumberedSource::number(row, column);
+        ASSERT_EQ(out.as<float>()[static_cast<std::size_t>(row)], number + static_cast<float>(row)) << row;
+      }
+    }
+  }
+}
+
+TEST(CpuExecutable, ASourceThatFailsEndsTheLoadWithItsError) {
+  const auto model = large(false);
+  EXPECT_EQ(code_of([&] { model->executable->load_weights(large_sources(false, 2000)); }), Code::kDataCorrupt);
 }
 
 TEST(CpuExecutable, RefusesToRunBeforeTheWeightsAreLoaded) {

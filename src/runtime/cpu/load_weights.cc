@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstring>
 #include <functional>
+#include <unordered_map>
 
 #include <fmt/core.h>
 
@@ -14,7 +15,13 @@ namespace ganglion::runtime::cpu {
 namespace {
 
 // Of a source's rows that one thread holds at a time: what was read is still in the core's own cache when it is packed.
-constexpr std::int64_t kChunkBytes = 1 << 20;
+constexpr std::int64_t kStagingBytes = 256 << 10;
+// What one thread fills of the image from end to end: the memory is given, and zeroed, in pages of this size, and what
+// a thread has just zeroed is in its cache when it is written. Threads that share a page take twice as long.
+constexpr std::uintptr_t kPage = 2 << 20;
+// Of a source that is spread over all panels.
+constexpr std::int64_t kSpreadBytes = 1 << 20;
+// Waking the others takes longer than a bias.
 constexpr std::int64_t kWorthThreads = 64 << 10;
 
 kernels::Storage storage_of(DType dtype) {
@@ -30,33 +37,6 @@ std::size_t aligned(std::int64_t bytes) { return (static_cast<std::size_t>(bytes
 
 std::int64_t row_count(const Dims& dims) { return dims.empty() ? 1 : dims[0]; }
 
-// Calls work(begin, end, staging) for chunks of rows [0, rows), each of a multiple of `step` rows but the last.
-template <typename Work>
-void for_chunks(const LoadTools& tools, std::int64_t rows, std::int64_t row_bytes, std::int64_t step,
-                const Work& work) {
-  if (rows == 0 || row_bytes == 0) return;
-  const std::int64_t wanted = std::max<std::int64_t>(1, kChunkBytes / row_bytes / step) * step;
-  const std::int64_t share = (rows / tools.pool.threads() + step - 1) / step * step;
-  const std::int64_t chunk = std::max(step, std::min(wanted, share));
-  const std::int64_t chunks = (rows + chunk - 1) / chunk;
-  const auto staging_bytes = static_cast<std::size_t>(std::min(chunk, rows) * row_bytes);
-  tools.staging.resize(static_cast<std::size_t>(tools.pool.threads()));
-  std::atomic<std::int64_t> next = 0;
-  const std::function<void(int)> job = [&](int thread) {
-    Buffer& staging = tools.staging[static_cast<std::size_t>(thread)];
-    for (std::int64_t i = next++; i < chunks; i = next++) {
-      if (staging.size() < staging_bytes) staging = Buffer(staging_bytes);
-      work(i * chunk, std::min(rows, (i + 1) * chunk), staging.data());
-    }
-  };
-  // Waking the others takes longer than a bias.
-  if (chunks == 1 || rows * row_bytes < kWorthThreads) {
-    job(0);
-  } else {
-    tools.pool.run(job);
-  }
-}
-
 void convert(const kernels::Table& table, DType from, const std::byte* values, DType to, std::byte* out,
              std::int64_t count) {
   constexpr std::int64_t kBlock = 1024;
@@ -70,44 +50,100 @@ void convert(const kernels::Table& table, DType from, const std::byte* values, D
   }
 }
 
-void load_plain(DType dtype, const TensorSource& source, const LoadTools& tools, std::byte* to) {
+// Rows [begin, end) of a stored form of a weight, filled by one thread.
+struct Piece {
+  const program::WeightForm* form;
+  const TensorSource* source;
+  DType dtype;    // stored
+  std::byte* to;  // where the whole form is
+  std::int64_t begin, end;
+  std::uintptr_t page;  // of the image, where it begins; 0: in many
+};
+
+// Of one row of the source.
+std::int64_t source_row_bytes(const TensorSource& source) {
   const std::int64_t rows = row_count(source.dims());
-  const std::int64_t count = element_count(source.dims());
-  if (count == 0) return;
-  const std::int64_t row = count / rows;
-  const auto from_size = static_cast<std::int64_t>(dtype_size(source.dtype()));
-  const auto to_size = static_cast<std::int64_t>(dtype_size(dtype));
-  for_chunks(tools, rows, row * from_size, 1, [&](std::int64_t begin, std::int64_t end, std::byte* staging) {
-    std::byte* out = to + begin * row * to_size;
-    if (source.dtype() == dtype) {
-      source.read_rows(begin, end, out);
-      return;
+  return rows == 0 ? 0 : element_count(source.dims()) / rows * static_cast<std::int64_t>(dtype_size(source.dtype()));
+}
+
+// The source's rows that are stored one after another, as the kernels want them.
+std::int64_t rows_together(const program::WeightForm& form, const kernels::Table& table) {
+  return form.packed && !form.transposed ? table.panel_width : 1;
+}
+
+// Cuts a form where pages of the image begin; what does not lie in the order of its source, by its source's size.
+void cut(const Piece& whole, const kernels::Table& table, std::vector<Piece>& out) {
+  const std::int64_t row_bytes = source_row_bytes(*whole.source);
+  if (whole.end == 0 || row_bytes == 0) return;
+  if (whole.form->transposed) {
+    const std::int64_t step = std::max<std::int64_t>(1, kSpreadBytes / row_bytes);
+    for (std::int64_t begin = 0; begin < whole.end; begin += step) {
+      out.push_back(whole);
+      out.back().begin = begin;
+      out.back().end = std::min(whole.end, begin + step);
     }
-    source.read_rows(begin, end, staging);
-    convert(tools.table, source.dtype(), staging, dtype, out, (end - begin) * row);
-  });
+    return;
+  }
+  const std::int64_t unit = rows_together(*whole.form, table);
+  const std::int64_t units = (whole.end + unit - 1) / unit;
+  const auto unit_bytes = static_cast<std::uintptr_t>(whole.form->bytes / units);
+  const auto to = reinterpret_cast<std::uintptr_t>(whole.to);
+  for (std::int64_t first = 0; first < units;) {
+    const std::uintptr_t page = (to + static_cast<std::uintptr_t>(first) * unit_bytes) / kPage;
+    const auto next = static_cast<std::int64_t>(((page + 1) * kPage - to + unit_bytes - 1) / unit_bytes);
+    out.push_back(whole);
+    out.back().begin = first * unit;
+    out.back().end = std::min(whole.end, next * unit);
+    out.back().page = page;
+    first = next;
+  }
+}
+
+// Rows [begin, end) of a packed form.
+void pack_rows(const Piece& piece, const kernels::Table& table, const std::byte* rows, std::int64_t begin,
+               std::int64_t end) noexcept {
+  const program::WeightForm& form = *piece.form;
+  const auto pack = form.transposed ? table.pack_turned : table.pack;
+  pack(storage_of(piece.source->dtype()), rows, storage_of(piece.dtype), piece.to, begin, end, form.n, form.k);
+}
+
+void load_rows(const Piece& piece, const kernels::Table& table, std::int64_t begin, std::int64_t end,
+               std::byte* staging) {
+  const DType from = piece.source->dtype();
+  if (piece.form->packed) {
+    piece.source->read_rows(begin, end, staging);
+    return pack_rows(piece, table, staging, begin, end);
+  }
+  const std::int64_t row = source_row_bytes(*piece.source) / static_cast<std::int64_t>(dtype_size(from));
+  std::byte* out = piece.to + begin * row * static_cast<std::int64_t>(dtype_size(piece.dtype));
+  if (from == piece.dtype) return piece.source->read_rows(begin, end, out);
+  piece.source->read_rows(begin, end, staging);
+  convert(table, from, staging, piece.dtype, out, (end - begin) * row);
+}
+
+void load_piece(const Piece& piece, const kernels::Table& table, Buffer& staging) {
+  if (piece.form->packed && piece.source->with_rows(piece.begin, piece.end, [&](const std::byte* rows) {
+        pack_rows(piece, table, rows, piece.begin, piece.end);
+      })) {
+    return;
+  }
+  const std::int64_t row_bytes = source_row_bytes(*piece.source);
+  const std::int64_t unit = rows_together(*piece.form, table);
+  const std::int64_t step = std::max<std::int64_t>(1, kStagingBytes / row_bytes / unit) * unit;
+  const std::int64_t most = std::min(step, piece.end - piece.begin);
+  if (staging.size() < static_cast<std::size_t>(most * row_bytes))
+    staging = Buffer(static_cast<std::size_t>(most * row_bytes));
+  for (std::int64_t begin = piece.begin; begin < piece.end; begin += step)
+    load_rows(piece, table, begin, std::min(piece.end, begin + step), staging.data());
+}
+
+// Bytes of the image that a piece fills, so that those of a form sum to about the form's.
+std::int64_t stored_bytes(const Piece& piece) {
+  const std::int64_t rows = row_count(piece.source->dims());
+  return piece.form->bytes * piece.end / rows - piece.form->bytes * piece.begin / rows;
 }
 
 }  // namespace
-
-void load_form(const program::WeightForm& form, DType dtype, const TensorSource& source, const LoadTools& tools,
-               std::byte* to) {
-  if (!form.packed) return load_plain(dtype, source, tools, to);
-  const auto size = static_cast<std::int64_t>(dtype_size(source.dtype()));
-  const kernels::Storage from = storage_of(source.dtype()), stored = storage_of(dtype);
-  if (form.transposed) {
-    for_chunks(tools, form.k, form.n * size, 1, [&](std::int64_t begin, std::int64_t end, std::byte* staging) {
-      source.read_rows(begin, end, staging);
-      tools.table.pack_turned(from, staging, stored, to, begin, end, form.n, form.k);
-    });
-    return;
-  }
-  for_chunks(tools, form.n, form.k * size, tools.table.panel_width,
-             [&](std::int64_t begin, std::int64_t end, std::byte* staging) {
-               source.read_rows(begin, end, staging);
-               tools.table.pack(from, staging, stored, to, begin, end, form.n, form.k);
-             });
-}
 
 void CpuExecutable::allocate_weights() {
   if (allocated_) return;
@@ -155,36 +191,78 @@ void CpuExecutable::weights_are_in_image() {
     loaded_[static_cast<std::size_t>(form.parameter)] = true;
 }
 
-void CpuExecutable::load_weight(std::int64_t parameter, std::span<const std::shared_ptr<const TensorSource>> per_rank) {
-  if (parameter < 0 || static_cast<std::size_t>(parameter) >= parameters_.size() ||
-      parameters_[static_cast<std::size_t>(parameter)]->role != hlo::ParameterRole::kWeight) {
-    fail(Code::kInvalidArgument, "[{}] parameter {} is no weight", module_->name, parameter);
+void CpuExecutable::check_source(const WeightSources& weight) const {
+  if (weight.parameter < 0 || static_cast<std::size_t>(weight.parameter) >= parameters_.size() ||
+      parameters_[static_cast<std::size_t>(weight.parameter)]->role != hlo::ParameterRole::kWeight) {
+    fail(Code::kInvalidArgument, "[{}] parameter {} is no weight", module_->name, weight.parameter);
   }
-  const hlo::Instruction& weight = *parameters_[static_cast<std::size_t>(parameter)];
-  const std::size_t wanted = weight.sharded ? static_cast<std::size_t>(ranks_) : 1;
-  if (per_rank.size() != wanted) {
-    fail(Code::kInvalidArgument, "[{}] weight {}: {} sources, {} wanted ({} over {} ranks)", module_->name, weight.name,
-         per_rank.size(), wanted, weight.sharded ? "sharded" : "whole", ranks_);
+  const hlo::Instruction& wanted = *parameters_[static_cast<std::size_t>(weight.parameter)];
+  const std::size_t count = wanted.sharded ? static_cast<std::size_t>(ranks_) : 1;
+  if (weight.per_rank.size() != count) {
+    fail(Code::kInvalidArgument, "[{}] weight {}: {} sources, {} wanted ({} over {} ranks)", module_->name, wanted.name,
+         weight.per_rank.size(), count, wanted.sharded ? "sharded" : "whole", ranks_);
   }
-  for (const auto& source : per_rank) {
-    const bool same = source->dtype() == weight.shape.dtype;
-    if (source->dims() != weight.shape.dims ||
-        (!same && !(is_float(source->dtype()) && is_float(weight.shape.dtype)))) {
-      fail(Code::kInvalidArgument, "[{}] weight {}: the source is {}, the module wants {}", module_->name, weight.name,
-           shape_text(source->dtype(), source->dims()), weight.shape.text());
+  for (const auto& source : weight.per_rank) {
+    const bool same = source->dtype() == wanted.shape.dtype;
+    if (source->dims() != wanted.shape.dims ||
+        (!same && !(is_float(source->dtype()) && is_float(wanted.shape.dtype)))) {
+      fail(Code::kInvalidArgument, "[{}] weight {}: the source is {}, the module wants {}", module_->name, wanted.name,
+           shape_text(source->dtype(), source->dims()), wanted.shape.text());
     }
+  }
+}
+
+void CpuExecutable::load_weights(std::span<const WeightSources> weights,
+                                 const std::function<void(std::int64_t)>& on_bytes) {
+  std::unordered_map<std::int64_t, const WeightSources*> given;
+  for (const WeightSources& weight : weights) {
+    check_source(weight);
+    given[weight.parameter] = &weight;
   }
   allocate_weights();
-  const program::Program& program = plain_.program;
-  for (std::size_t i = 0; i < program.weights.size(); ++i) {
-    const program::WeightForm& form = program.weights[i];
-    if (form.parameter != parameter) continue;
-    for (int copy = 0; copy < weight_copies(form); ++copy) {
-      load_form(form, weight.shape.dtype, *per_rank[static_cast<std::size_t>(copy)], {*table_, *pool_, staging_},
-                weight_pointers_[static_cast<std::size_t>(copy)][i]);
+  std::vector<Piece> pieces;  // in the order of the image
+  for (std::size_t i = 0; i < plain_.program.weights.size(); ++i) {
+    const program::WeightForm& form = plain_.program.weights[i];
+    const auto found = given.find(form.parameter);
+    if (found == given.end()) continue;
+    const DType dtype = parameters_[static_cast<std::size_t>(form.parameter)]->shape.dtype;
+    for (std::size_t copy = 0; copy < found->second->per_rank.size(); ++copy) {
+      const TensorSource& source = *found->second->per_rank[copy];
+      cut({&form, &source, dtype, weight_pointers_[copy][i], 0, row_count(source.dims()), 0}, *table_, pieces);
     }
   }
-  loaded_[static_cast<std::size_t>(parameter)] = true;
+  // What begins in the same page of the image is one thread's.
+  std::vector<std::size_t> groups;
+  std::int64_t bytes = 0;
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    if (i == 0 || pieces[i].page == 0 || pieces[i].page != pieces[i - 1].page) groups.push_back(i);
+    bytes += stored_bytes(pieces[i]);
+  }
+  groups.push_back(pieces.size());
+
+  std::atomic<std::size_t> next = 0;
+  std::atomic<std::int64_t> done = 0;
+  const std::function<void(int)> job = [&](int thread) {
+    Buffer staging;
+    try {
+      for (std::size_t group = next++; group + 1 < groups.size(); group = next++) {
+        for (std::size_t i = groups[group]; i < groups[group + 1]; ++i) {
+          load_piece(pieces[i], *table_, staging);
+          done += stored_bytes(pieces[i]);
+        }
+        if (thread == 0 && on_bytes) on_bytes(done);
+      }
+    } catch (...) {
+      next = groups.size();  // the others need not go on
+      throw;
+    }
+  };
+  if (bytes < kWorthThreads) {
+    job(0);
+  } else {
+    pool_->run(job);
+  }
+  for (const WeightSources& weight : weights) loaded_[static_cast<std::size_t>(weight.parameter)] = true;
 }
 
 }  // namespace ganglion::runtime::cpu

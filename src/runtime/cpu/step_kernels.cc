@@ -107,9 +107,10 @@ void run_step(const program::EmbeddingParams& params, const StepContext& context
     const kernels::Table& table = *context.team.table;
     const auto* ids = frame.as<const std::int32_t>(step.operands[1]) + begin;
     float* out = frame.as<float>(step.results[0]) + begin * params.cols;
-    if (step.operands.size() == 3) {
-      table.gather_packed_rows(frame.at(step.operands[0]), frame.as<const float>(step.operands[2]), ids, out,
-                               end - begin, rows, params.cols);
+    if (params.packed) {
+      const float* scales = step.operands.size() == 3 ? frame.as<const float>(step.operands[2]) : nullptr;
+      table.gather_packed_rows(kernels::Storage{static_cast<std::uint8_t>(storage_index(step.operands[0].dtype))},
+                               frame.at(step.operands[0]), scales, ids, out, end - begin, rows, params.cols);
       return;
     }
     table.gather_rows[storage_index(step.operands[0].dtype)](frame.at(step.operands[0]), ids, out, end - begin, rows,
