@@ -116,6 +116,8 @@ ModelLoader engine_loader(const EngineLoaderOptions& options) {
     engine_options.tp = tp_of(settings, config);
     engine_options.n_positions = settings.n_positions;
     engine_options.max_sequences = settings.max_rolling_batch_size;
+    engine_options.max_batch_tokens = settings.max_rolling_batch_prefill_tokens;
+    engine_options.prefix_cache = settings.enable_prefix_caching;
     engine_options.queue_capacity = settings.job_queue_size;
     engine_options.isa = options.isa;
     engine_options.memory_bytes = options.memory_bytes;

@@ -11,14 +11,24 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array kUsedOptions = {"entryPoint",      "model_id",
-                                     "batch_size",      "tensor_parallel_degree",
-                                     "n_positions",     "dtype",
-                                     "predict_timeout", "model_loading_timeout",
-                                     "rolling_batch",   "max_rolling_batch_size",
-                                     "s3url",           "revision",
-                                     "load_in_8bit",    "quantize",
-                                     "group_size",      "kv_cache_dtype",
+constexpr std::array kUsedOptions = {"entryPoint",
+                                     "model_id",
+                                     "batch_size",
+                                     "tensor_parallel_degree",
+                                     "n_positions",
+                                     "dtype",
+                                     "predict_timeout",
+                                     "model_loading_timeout",
+                                     "rolling_batch",
+                                     "max_rolling_batch_size",
+                                     "s3url",
+                                     "revision",
+                                     "load_in_8bit",
+                                     "quantize",
+                                     "group_size",
+                                     "kv_cache_dtype",
+                                     "max_rolling_batch_prefill_tokens",
+                                     "enable_prefix_caching",
                                      "weight_cache"};
 // The entry points whose work the default handler does.
 constexpr std::array kEntryPoints = {"djl_python.transformers-neuronx", "djl_python.transformers_neuronx",
@@ -148,6 +158,10 @@ ModelSettings read_model_settings(const ModelEntry& entry, const ServerConfig& s
   settings.max_rolling_batch_size =
       std::max(settings.batch_size,
                file.integer("option.max_rolling_batch_size", 1, 65'536).value_or(settings.max_rolling_batch_size));
+  settings.max_rolling_batch_prefill_tokens = file.integer("option.max_rolling_batch_prefill_tokens", 1, 1 << 20)
+                                                  .value_or(settings.max_rolling_batch_prefill_tokens);
+  settings.enable_prefix_caching =
+      file.boolean("option.enable_prefix_caching").value_or(settings.enable_prefix_caching);
   for (const auto& [key, value] : file.entries()) {
     if (key == "option.revision" && settings.source.kind != hub::SourceKind::kHuggingFace) {
       settings.unused_options.push_back(key);

@@ -32,8 +32,10 @@ struct ModelSettings {
   std::chrono::seconds model_loading_timeout{240};
   std::chrono::seconds predict_timeout{120};
   std::int64_t job_queue_size = 1000;
-  std::int64_t max_rolling_batch_size = 32;  // sequences that run together
-  std::vector<std::string> unused_options;   // option.* keys without effect here
+  std::int64_t max_rolling_batch_size = 32;             // sequences that run together
+  std::int64_t max_rolling_batch_prefill_tokens = 512;  // of one step, with those of sequences that decode
+  bool enable_prefix_caching = true;        // what was computed of a prompt's beginning serves other requests
+  std::vector<std::string> unused_options;  // option.* keys without effect here
 };
 
 // Settings of the model in `entry`: its serving.properties (which may be absent, when config.json is beside it) over

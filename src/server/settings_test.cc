@@ -197,6 +197,17 @@ TEST_F(ConfigurationTest, QuantizationsThatContradictEachOtherAreRefused) {
   EXPECT_THROW(settings("option.group_size=48\n"), Error);
 }
 
+TEST_F(ConfigurationTest, TheTokensOfAStepAndThePrefixCacheAreOptions) {
+  EXPECT_EQ(settings("").max_rolling_batch_prefill_tokens, 512);
+  EXPECT_TRUE(settings("").enable_prefix_caching);
+  const ModelSettings own =
+      settings("option.max_rolling_batch_prefill_tokens=128\noption.enable_prefix_caching=false\n");
+  EXPECT_EQ(own.max_rolling_batch_prefill_tokens, 128);
+  EXPECT_FALSE(own.enable_prefix_caching);
+  EXPECT_TRUE(own.unused_options.empty());
+  EXPECT_THROW(settings("option.max_rolling_batch_prefill_tokens=0\n"), Error);
+}
+
 TEST_F(ConfigurationTest, ModelsHaveTheServersDefaults) {
   ServerConfig server;
   server.job_queue_size = 5;

@@ -466,6 +466,24 @@ class Bench(unittest.TestCase):
         for key in ("fraction_of_bandwidth", "fraction_of_peak", "bytes_per_token", "flops_per_token"):
             self.assertGreater(out[key], 0)
 
+    def test_schedule_prints_what_a_step_costs_beside_the_model(self):
+        done = ganglion("bench", "schedule", "--running", "64", "--waiting", "100", "--steps", "100", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rows = {row["traffic"]: row for row in json.loads(done.stdout)["rows"]}
+        self.assertEqual(rows["decode"]["running"], 64)
+        self.assertGreater(rows["pressure"]["preemptions"], 0)
+        for row in rows.values():
+            self.assertGreater(row["scheduling_us"]["median"], 0)
+
+    def test_prefix_finds_the_common_beginning_and_mixed_gets_every_token_over_http(self):
+        done = ganglion("bench", "prefix", "--common", "100", "--own", "4", "--repeat", "1", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(json.loads(done.stdout)["tokens_saved"], 96)
+        done = ganglion("bench", "mixed", "--requests", "3", "--longest-prompt", "40", "--longest-answer", "20", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        run = json.loads(done.stdout)["runs"][0]
+        self.assertEqual(run["http"]["tokens"], run["engine"]["tokens"])
+
     def test_load_stays_within_the_plan_and_is_measured_against_the_machine(self):
         with tempfile.TemporaryDirectory() as folder:
             done = ganglion("bench", "load", "--shape", "opt-125m", "--dtype", "f16", "--repeat", "2", "--second-start", "--scratch", folder, "--json")
