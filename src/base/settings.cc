@@ -16,6 +16,8 @@ const std::vector<SettingInfo>& Settings::table() {
       {"GANGLION_MEMORY_BYTES", "", "memory a model may take (default: what the machine or the cgroup has free)"},
       {"GANGLION_WEIGHT_CACHE", "off",
        "packed weights on disk for a faster next start: off, on (XDG_CACHE_HOME) or a folder"},
+      {"GANGLION_WEIGHT_CACHE_SIZE", "64G",
+       "most that the folder may hold; what was not used for longest is deleted (0: no limit)"},
       {"GANGLION_DOWNLOAD_CONNECTIONS", "4", "connections for one large file that is downloaded"},
       {"GANGLION_ALLOW_PRIVATE_REDIRECTS", "", "1: a download may be redirected to a private address"},
       {"GANGLION_S3_ADDRESSING", "auto", "where an S3 bucket stands in URLs: path, virtual (host name) or auto"},
@@ -48,15 +50,17 @@ const std::vector<SettingInfo>& Settings::table() {
       {"AWS_EC2_METADATA_DISABLED", "", "true: the instance is not asked for credentials"},
       {"AWS_EC2_METADATA_SERVICE_ENDPOINT", "", "where the instance is asked (default: http://169.254.169.254)"},
       {"http_proxy", "", "proxy for http, not used for this machine itself"},
+      {"HTTP_PROXY", "", "the same"},
       {"https_proxy", "", "proxy for https"},
       {"HTTPS_PROXY", "", "the same"},
       {"all_proxy", "", "proxy for both"},
       {"ALL_PROXY", "", "the same"},
       {"no_proxy", "", "hosts that are reached without a proxy, separated by commas"},
       {"NO_PROXY", "", "the same"},
-      {"CURL_CA_BUNDLE", "", "file of certificates to trust (default: the system's)"},
+      {"REQUESTS_CA_BUNDLE", "", "file or folder of certificates to trust (default: the system's)"},
+      {"CURL_CA_BUNDLE", "", "the same"},
       {"SSL_CERT_FILE", "", "the same"},
-      {"REQUESTS_CA_BUNDLE", "", "the same"},
+      {"SSL_CERT_DIR", "", "the same"},
       {"HOME", "", "the user's folder"},
       {"XDG_CACHE_HOME", "", "folder of caches (default: ~/.cache)"},
       {"MODEL_SERVER_HOME", "", "folder that relative paths in config.properties start from"},
@@ -101,6 +105,12 @@ std::optional<long long> Settings::integer(std::string_view name, long long low,
     fail(Code::kInvalidArgument, "[environment] {}={}: wanted a whole number from {} to {}", name, *text, low, high);
   }
   return number;
+}
+
+std::filesystem::path Settings::user_cache() const {
+  if (const auto caches = get("XDG_CACHE_HOME")) return *caches;
+  if (const auto home = get("HOME")) return std::filesystem::path(*home) / ".cache";
+  return {};
 }
 
 }  // namespace ganglion

@@ -2,6 +2,7 @@
 // project calls getenv.
 #pragma once
 
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
@@ -31,6 +32,8 @@ class Settings {
   std::string value(std::string_view name) const;
   // An integer within [low, high]; Error{kInvalidArgument} with the name and the value otherwise.
   std::optional<long long> integer(std::string_view name, long long low, long long high) const;
+  // The folder of the user's caches: XDG_CACHE_HOME, else HOME/.cache, else "".
+  std::filesystem::path user_cache() const;
 
  private:
   explicit Settings(std::map<std::string, std::string> values) : values_(std::move(values)) {}

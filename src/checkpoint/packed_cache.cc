@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <cstring>
 #include <nlohmann/json.hpp>
-#include <random>
 #include <system_error>
 #include <utility>
 
@@ -22,6 +21,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/thread_pool.h"
+#include "checkpoint/packed_folder.h"
 
 namespace ganglion::checkpoint {
 namespace {
@@ -31,15 +31,14 @@ namespace fs = std::filesystem;
 // Part of every name: to be raised when the format changes, or what the program makes of the same checkpoint in the
 // same layout.
 constexpr int kVersion = 1;
-constexpr std::array<char, 8> kMagic = {'g', 'n', 'g', 'l', 'p', 'a', 'c', 'k'};
 constexpr std::uint64_t kBlock = 1 << 20;
 constexpr std::uint64_t kMostHeader = 1 << 20;
 constexpr std::uint64_t kAlignment = 4096;  // of the image in the file
 
-// The file: kMagic, the length of the header and its hash, the header (JSON), a checksum of every block, and at the
-// next multiple of kAlignment the image.
+// The file: kPackedMagic, the length of the header and its hash, the header (JSON), a checksum of every block, and at
+// the next multiple of kAlignment the image.
 struct Start {
-  std::array<char, 8> magic = kMagic;
+  std::array<char, 8> magic = kPackedMagic;
   std::uint64_t header_bytes = 0;
   std::uint64_t header_hash = 0;
 };
@@ -89,44 +88,6 @@ std::string distrust(const fs::path& path, bool folder) {
   return "";
 }
 
-// A file being written; deleted unless it was put in its place.
-class Unfinished {
- public:
-  explicit Unfinished(fs::path path)
-      : path_(std::move(path)), descriptor_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) {
-    if (descriptor_ < 0) fail_writing();
-  }
-  ~Unfinished() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-    if (!path_.empty()) ::unlink(path_.c_str());
-  }
-  Unfinished(const Unfinished&) = delete;
-  void write(std::uint64_t offset, const void* data, std::size_t bytes) {
-    const auto* next = static_cast<const char*>(data);
-    while (bytes > 0) {
-      const ssize_t done = ::pwrite(descriptor_, next, bytes, static_cast<off_t>(offset));
-      if (done < 0 && errno == EINTR) continue;
-      if (done <= 0) fail_writing();
-      next += done;
-      offset += static_cast<std::uint64_t>(done);
-      bytes -= static_cast<std::size_t>(done);
-    }
-  }
-  void becomes(const fs::path& target) {
-    const int closed = ::close(std::exchange(descriptor_, -1));
-    if (closed != 0 || ::rename(path_.c_str(), target.c_str()) != 0) fail_writing();
-    path_.clear();
-  }
-
- private:
-  [[noreturn]] void fail_writing() const {
-    const int error = errno;
-    fail(Code::kInternal, "[weight cache] {} cannot be written: {}", path_.string(), std::strerror(error));
-  }
-  fs::path path_;
-  int descriptor_;
-};
-
 }  // namespace
 
 std::vector<fs::path> files_of(const std::vector<fs::path>& paths) {
@@ -145,8 +106,8 @@ std::vector<fs::path> files_of(const std::vector<fs::path>& paths) {
   return out;
 }
 
-PackedCache::PackedCache(fs::path folder, std::vector<fs::path> sources, ThreadPool& pool)
-    : folder_(std::move(folder)), sources_(std::move(sources)), pool_(pool) {
+PackedCache::PackedCache(fs::path folder, std::vector<fs::path> sources, ThreadPool& pool, std::uint64_t most_bytes)
+    : folder_(std::move(folder)), sources_(std::move(sources)), pool_(pool), most_bytes_(most_bytes) {
   constexpr std::uint64_t kPieces = 64, kPiece = 4096;
   times_ = times();
   std::string seen;
@@ -209,7 +170,7 @@ bool PackedCache::load(const std::string& layout, std::span<std::byte> image) co
     const File file = File::open(path);
     Start start;
     file.read(0, &start, sizeof(start));
-    if (start.magic != kMagic || start.header_bytes > kMostHeader)
+    if (start.magic != kPackedMagic || start.header_bytes > kMostHeader)
       fail(Code::kDataCorrupt, "[weight cache] {} is not a file of packed weights", path.string());
     std::string header(start.header_bytes, '\0');
     file.read(sizeof(start), header.data(), header.size());
@@ -235,6 +196,7 @@ bool PackedCache::load(const std::string& layout, std::span<std::byte> image) co
       if (XXH3_64bits(to, bytes) != checksums[i])
         fail(Code::kDataCorrupt, "[weight cache] {} is damaged at {}", path.string(), offset + i * kBlock);
     });
+    mark_used(path);
     return true;
   } catch (const std::exception& error) {  // the cache is never needed: the checkpoint has it all
     log::warning("{}; the checkpoint is read instead", error.what());
@@ -253,10 +215,6 @@ bool PackedCache::store(const std::string& layout, std::span<const std::byte> im
     }
     if (const std::string why = distrust(folder_, true); !why.empty())
       fail(Code::kInvalidArgument, "[weight cache] {} is not used: {}", folder_.string(), why);
-    if (const auto space = fs::space(folder_, error); !error && space.available < image.size() + image.size() / 16)
-      fail(Code::kResourceExhausted, "[weight cache] {} has room for {} bytes, {} are wanted", folder_.string(),
-           space.available, image.size());
-
     const nlohmann::json fields = {{"layout", hash_text(layout.data(), layout.size())},
                                    {"bytes", image.size()},
                                    {"content", content_hash()},
@@ -264,8 +222,11 @@ bool PackedCache::store(const std::string& layout, std::span<const std::byte> im
     const std::string header = fields.dump();
     const std::uint64_t offset = image_offset(header.size(), image.size());
     std::vector<std::uint64_t> checksums(block_count(image.size()));
-    Unfinished file(folder_ /
-                    fmt::format("{}.{}.{:08x}.unfinished", path.stem().string(), ::getpid(), std::random_device{}()));
+    make_room(folder_, most_bytes_, offset + image.size(), path);
+    if (const auto space = fs::space(folder_, error); !error && space.available < image.size() + image.size() / 16)
+      fail(Code::kResourceExhausted, "[weight cache] {} has room for {} bytes, {} are wanted", folder_.string(),
+           space.available, image.size());
+    UnfinishedImage file(path);
     for_each(pool_, checksums.size(), [&](std::uint64_t i) {
       const std::byte* from = image.data() + i * kBlock;
       const std::uint64_t bytes = std::min(kBlock, image.size() - i * kBlock);
@@ -280,22 +241,13 @@ bool PackedCache::store(const std::string& layout, std::span<const std::byte> im
     file.write(0, &start, sizeof(start));
     if (times() != times_)
       fail(Code::kUnavailable, "[weight cache] the checkpoint is being changed; its packed weights are not kept");
-    file.becomes(path);
+    file.finish();
+    make_room(folder_, most_bytes_, offset + image.size(), path);  // others may have written meanwhile
     return true;
   } catch (const std::exception& error) {
     log::warning("{}; packed weights are not kept", error.what());
     return false;
   }
-}
-
-std::optional<fs::path> packed_cache_folder(const std::string& setting, const std::string& xdg_cache_home,
-                                            const std::string& home) {
-  if (setting.empty() || setting == "off") return std::nullopt;
-  if (setting != "on") return fs::path(setting);
-  if (!xdg_cache_home.empty()) return fs::path(xdg_cache_home) / "ganglion";
-  if (!home.empty()) return fs::path(home) / ".cache" / "ganglion";
-  fail(Code::kInvalidArgument,
-       "[environment] GANGLION_WEIGHT_CACHE=on: neither XDG_CACHE_HOME nor HOME says where; give a folder");
 }
 
 }  // namespace ganglion::checkpoint

@@ -8,8 +8,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,15 +27,18 @@ class PackedCache {
  public:
   // `sources`: the files that decide what the weights are, in an order of the caller's. They are sampled now (size and
   // 64 pieces of each); their content is hashed whole only when a file is written, or when a time of change is not the
-  // one that was written down. Errors: what File throws about the sources. The pool must outlive this object.
-  PackedCache(std::filesystem::path folder, std::vector<std::filesystem::path> sources, ThreadPool& pool);
+  // one that was written down. `most_bytes`: see make_room() in packed_folder.h. Errors: what File throws about the
+  // sources. The pool must outlive this object.
+  PackedCache(std::filesystem::path folder, std::vector<std::filesystem::path> sources, ThreadPool& pool,
+              std::uint64_t most_bytes = 0);
 
   // Fills `image` from the file of this layout. False when there is none that can be used; the image's bytes are
   // unspecified then. Does not throw about the cache.
   bool load(const std::string& layout, std::span<std::byte> image) const;
 
   // Writes the image of this layout beside its place and then moves it there: a reader, also in another process, sees a
-  // whole file or none. False, with a line in the log, when that cannot be done: no room, a folder that is read-only.
+  // whole file or none. Images that were not used for longest are deleted where room is wanted for it. False, with a
+  // line in the log, when it cannot be done: no room, a folder that is read-only.
   bool store(const std::string& layout, std::span<const std::byte> image) const;
 
   // Where the image of this layout is or would be.
@@ -48,13 +51,9 @@ class PackedCache {
   std::filesystem::path folder_;
   std::vector<std::filesystem::path> sources_;
   ThreadPool& pool_;
+  std::uint64_t most_bytes_;
   std::string sample_;  // hash of sizes and pieces of the sources
   std::string times_;   // when this object was made
 };
-
-// The folder that a setting names: nullopt for "off" or "", the user's own (XDG_CACHE_HOME/ganglion, else
-// HOME/.cache/ganglion) for "on", else the path. kInvalidArgument for "on" when both are "".
-std::optional<std::filesystem::path> packed_cache_folder(const std::string& setting, const std::string& xdg_cache_home,
-                                                         const std::string& home);
 
 }  // namespace ganglion::checkpoint

@@ -155,14 +155,5 @@ TEST_F(PackedCacheTest, IsWholeWhateverTwoWritersDoAtOnce) {
   EXPECT_EQ(files(), 1u);
 }
 
-TEST(PackedCacheFolder, IsTheUsersOwnUnlessAnotherIsNamed) {
-  EXPECT_EQ(packed_cache_folder("off", "/x", "/h"), std::nullopt);
-  EXPECT_EQ(packed_cache_folder("", "/x", "/h"), std::nullopt);
-  EXPECT_EQ(packed_cache_folder("on", "/x", "/h"), "/x/ganglion");
-  EXPECT_EQ(packed_cache_folder("on", "", "/h"), "/h/.cache/ganglion");
-  EXPECT_EQ(packed_cache_folder("/data/packed", "", ""), "/data/packed");
-  EXPECT_THROW(packed_cache_folder("on", "", ""), Error);
-}
-
 }  // namespace
 }  // namespace ganglion::checkpoint

@@ -1,9 +1,10 @@
 #include "checkpoint/quantize.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
-#include <limits>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -13,83 +14,70 @@
 namespace ganglion::checkpoint {
 namespace {
 
-// To the nearest whole number, ties to even, for magnitudes below 2^22; two additions that vectorise.
-float nearest(float x) noexcept {
-  constexpr float kShift = 0x1.8p23f;
-  return (x + kShift) - kShift;
-}
+constexpr std::int64_t kElementsAtOnce = 1 << 17;  // read from a source
 
-float rounded_s4(float x, float inverse) noexcept { return std::clamp(nearest(x * inverse), -8.0f, 7.0f); }
-
-// The value of largest magnitude.
-float largest(const float* row, std::int64_t count) noexcept {
-  float low = 0, high = 0;
-  for (std::int64_t i = 0; i < count; ++i) {
-    low = std::min(low, row[i]);
-    high = std::max(high, row[i]);
-  }
-  return -low > high ? low : high;
-}
-
-// Smaller scales have no inverse; what they would stand for is nothing beside any other weight.
-bool usable(float scale) noexcept { return std::fabs(scale) >= std::numeric_limits<float>::min(); }
-
-// Of a group, its numbers being those that `scale` gives: of number * value, number^2, (value - number * scale)^2.
-// Eight sums side by side, so that the compiler vectorises them; count is a multiple of 8.
-struct Sums {
-  float products, squares, errors;
-};
-Sums sums_s4(const float* row, std::int64_t count, float scale) noexcept {
-  constexpr int kLanes = 8;
-  float products[kLanes] = {}, squares[kLanes] = {}, errors[kLanes] = {};
-  const float inverse = 1.0f / scale;
-  for (std::int64_t i = 0; i < count; i += kLanes) {
-    for (int j = 0; j < kLanes; ++j) {
-      const float value = row[i + j];
-      const float number = rounded_s4(value, inverse);
-      const float error = value - number * scale;
-      products[j] += number * value;
-      squares[j] += number * number;
-      errors[j] += error * error;
-    }
-  }
-  Sums out{0, 0, 0};
-  for (int j = 0; j < kLanes; ++j) {
-    out.products += products[j];
-    out.squares += squares[j];
-    out.errors += errors[j];
-  }
-  return out;
-}
-
-// Rows of a float source as f32.
+// Rows of a float source, several read at a time, as f32 one by one.
 class FloatRows {
  public:
-  FloatRows(const TensorSource& source, std::int64_t rows) : source_(source) {
-    const std::int64_t count = rows * source.dims()[1];
-    values_.resize(static_cast<std::size_t>(count));
-    if (source.dtype() != DType::kF32) raw_.resize(static_cast<std::size_t>(count) * 2);
+  FloatRows(const TensorSource& source, const kernels::Table& table, std::int64_t begin, std::int64_t end)
+      : source_(source), table_(table), cols_(source.dims()[1]), next_(begin), end_(end), read_(begin) {
+    const std::int64_t step = kElementsAtOnce / std::max<std::int64_t>(1, cols_);
+    step_ = std::clamp<std::int64_t>(step, 1, std::max<std::int64_t>(1, end - begin));
+    const auto count = static_cast<std::size_t>(step_ * cols_);
+    raw_ = std::make_unique_for_overwrite<std::byte[]>(count * dtype_size(source.dtype()));
+    if (source.dtype() != DType::kF32) row_.resize(static_cast<std::size_t>(cols_));
   }
-  const float* read(std::int64_t begin, std::int64_t end) {
-    if (source_.dtype() == DType::kF32) {
-      source_.read_rows(begin, end, reinterpret_cast<std::byte*>(values_.data()));
-      return values_.data();
+  // The next row; valid until the next call.
+  const float* next() {
+    if (next_ == read_) {
+      const std::int64_t last = std::min(end_, read_ + step_);
+      source_.read_rows(read_, last, raw_.get());
+      first_ = read_;
+      read_ = last;
     }
-    source_.read_rows(begin, end, raw_.data());
-    const auto* halves = reinterpret_cast<const std::uint16_t*>(raw_.data());
-    const std::int64_t count = (end - begin) * source_.dims()[1];
-    const bool f16 = source_.dtype() == DType::kF16;
-    for (std::int64_t i = 0; i < count; ++i) {
-      values_[static_cast<std::size_t>(i)] = f16 ? f16_to_f32(halves[i]) : bf16_to_f32(halves[i]);
-    }
-    return values_.data();
+    const std::byte* row =
+        raw_.get() + (next_++ - first_) * cols_ * static_cast<std::int64_t>(dtype_size(source_.dtype()));
+    if (source_.dtype() == DType::kF32) return reinterpret_cast<const float*>(row);
+    const auto from = source_.dtype() == DType::kF16 ? kernels::Storage::kF16 : kernels::Storage::kBF16;
+    table_.to_f32[static_cast<std::size_t>(from)](row, row_.data(), cols_);
+    return row_.data();
   }
 
  private:
   const TensorSource& source_;
-  std::vector<float> values_;
-  std::vector<std::byte> raw_;
+  const kernels::Table& table_;
+  const std::int64_t cols_;
+  std::int64_t next_, end_;
+  std::int64_t first_ = 0, read_;  // of raw_, [first_, read_)
+  std::int64_t step_ = 1;
+  std::unique_ptr<std::byte[]> raw_;
+  std::vector<float> row_;
 };
+
+// In blocks whose sums are f32 in eight lanes, so that the compiler vectorises them, and those of blocks in double.
+SquaredError error_of(const float* row, const std::int8_t* numbers, std::int64_t count, float scale) noexcept {
+  constexpr std::int64_t kLanes = 8, kBlock = 64;
+  SquaredError out;
+  for (std::int64_t begin = 0; begin < count; begin += kBlock) {
+    const std::int64_t end = std::min(count, begin + kBlock);
+    float error[kLanes] = {}, whole[kLanes] = {};
+    const auto add = [&](std::int64_t i, std::int64_t lane) {
+      const float off = row[i] - static_cast<float>(numbers[i]) * scale;
+      error[lane] += off * off;
+      whole[lane] += row[i] * row[i];
+    };
+    std::int64_t i = begin;
+    for (; i + kLanes <= end; i += kLanes) {
+      for (std::int64_t lane = 0; lane < kLanes; ++lane) add(i + lane, lane);
+    }
+    for (; i < end; ++i) add(i, 0);
+    for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+      out.error += error[lane];
+      out.whole += whole[lane];
+    }
+  }
+  return out;
+}
 
 class Numbers final : public TensorSource {
  public:
@@ -97,7 +85,11 @@ class Numbers final : public TensorSource {
   DType dtype() const override { return quantizer_->type(); }
   const Dims& dims() const override { return quantizer_->matrix().dims(); }
   void read_rows(std::int64_t begin, std::int64_t end, std::byte* out) const override {
-    quantizer_->read(begin, end, reinterpret_cast<std::int8_t*>(out), nullptr);
+    quantizer_->read_numbers(begin, end, reinterpret_cast<std::int8_t*>(out));
+  }
+  void read_block(std::int64_t begin, std::int64_t end, std::int64_t first, std::int64_t last,
+                  std::byte* out) const override {
+    quantizer_->read_numbers_of(begin, end, first, last, reinterpret_cast<std::int8_t*>(out));
   }
 
  private:
@@ -110,7 +102,7 @@ class Scales final : public TensorSource {
   DType dtype() const override { return quantizer_->scale_type(); }
   const Dims& dims() const override { return quantizer_->scale_dims(); }
   void read_rows(std::int64_t begin, std::int64_t end, std::byte* out) const override {
-    quantizer_->read(begin, end, nullptr, out);
+    quantizer_->read_scales(begin, end, out);
   }
 
  private:
@@ -162,97 +154,164 @@ class Unpaired final : public TensorSource {
 
 }  // namespace
 
-float quantize_row_s8(const float* row, std::int64_t count, std::int8_t* numbers) noexcept {
-  const float scale = std::fabs(largest(row, count)) / 127.0f;
-  if (!usable(scale)) {
-    std::memset(numbers, 0, static_cast<std::size_t>(count));
-    return 0;
+// Scales of rows, each written once. Memory is taken when the first is.
+class Quantizer::KeptScales {
+ public:
+  KeptScales(std::int64_t rows, std::int64_t row_bytes) : rows_(rows), row_bytes_(row_bytes) {}
+
+  // The scales of a row, or null when they are not kept (yet).
+  const std::byte* find(std::int64_t row) const noexcept {
+    if (!there_.load(std::memory_order_acquire)) return nullptr;
+    return state_[static_cast<std::size_t>(row)].load(std::memory_order_acquire) == State::kKept ? at(row) : nullptr;
   }
-  const float inverse = 1.0f / scale;
-  for (std::int64_t i = 0; i < count; ++i) {
-    numbers[i] = static_cast<std::int8_t>(std::clamp(nearest(row[i] * inverse), -127.0f, 127.0f));
+  bool has(std::int64_t begin, std::int64_t end) const noexcept {
+    while (begin < end && find(begin) != nullptr) ++begin;
+    return begin == end;
   }
+  void keep(std::int64_t row, const std::byte* scales) {
+    std::call_once(allocated_, [this] {
+      state_ = std::make_unique<std::atomic<State>[]>(static_cast<std::size_t>(rows_));
+      scales_ = std::make_unique_for_overwrite<std::byte[]>(static_cast<std::size_t>(rows_ * row_bytes_));
+      there_.store(true, std::memory_order_release);
+    });
+    std::atomic<State>& state = state_[static_cast<std::size_t>(row)];
+    State none = State::kNone;  // of two threads with the same row, the first writes it
+    if (!state.compare_exchange_strong(none, State::kWriting)) return;
+    std::memcpy(at(row), scales, static_cast<std::size_t>(row_bytes_));
+    state.store(State::kKept, std::memory_order_release);
+  }
+
+ private:
+  enum class State : std::uint8_t { kNone, kWriting, kKept };
+
+  std::byte* at(std::int64_t row) const noexcept { return scales_.get() + row * row_bytes_; }
+
+  const std::int64_t rows_, row_bytes_;
+  std::once_flag allocated_;
+  std::atomic<bool> there_ = false;
+  std::unique_ptr<std::atomic<State>[]> state_;
+  std::unique_ptr<std::byte[]> scales_;
+};
+
+namespace {
+
+Dims dims_of_scales(const TensorSource& matrix, DType to, std::int64_t group) {
+  GANGLION_CHECK(matrix.dims().size() == 2 && is_float(matrix.dtype()));
+  const Dims& dims = matrix.dims();
+  GANGLION_CHECK(to == DType::kS8 || (to == DType::kS4 && group > 0 && group % 8 == 0 && dims[1] % group == 0));
+  return to == DType::kS8 ? Dims{dims[0]} : Dims{dims[0], dims[1] / group};
+}
+
+float scale_at(DType to, const std::byte* scales, std::int64_t group) noexcept {
+  if (to == DType::kS4) {
+    std::uint16_t bits;
+    std::memcpy(&bits, scales + 2 * group, 2);
+    return bf16_to_f32(bits);
+  }
+  float scale;
+  std::memcpy(&scale, scales, 4);
   return scale;
 }
 
-// The scale is looked for: the best of a few beginnings, each brought to the least squares of its own rounding, leaves
-// 10 % less squared error than the plain largest / -8 (measured on the embedded model; more beginnings bring 1 % more).
-std::uint16_t quantize_group_s4(const float* row, std::int64_t count, std::int8_t* numbers) noexcept {
-  constexpr float kBeginnings[] = {-6.75f, -7.5f, -8.25f, -9.0f};  // what the value of largest magnitude becomes
-  const float top = largest(row, count);
-  std::uint16_t best = usable(top / -8.0f) ? f32_to_bf16(top / -8.0f) : 0;
-  float least = std::numeric_limits<float>::infinity();
-  for (const float beginning : kBeginnings) {
-    const float first = top / beginning;
-    if (!usable(first)) continue;
-    const Sums rounded = sums_s4(row, count, first);
-    if (rounded.squares == 0) continue;
-    const std::uint16_t bits = f32_to_bf16(rounded.products / rounded.squares);
-    const float scale = bf16_to_f32(bits);
-    if (!usable(scale)) continue;
-    const Sums fitted = sums_s4(row, count, scale);
-    const float error = fitted.errors;
-    if (error < least) {
-      least = error;
-      best = bits;
-    }
-  }
-  const float scale = bf16_to_f32(best);
-  const float inverse = best == 0 ? 0.0f : 1.0f / scale;
-  for (std::int64_t i = 0; i < count; ++i) numbers[i] = static_cast<std::int8_t>(rounded_s4(row[i], inverse));
-  return best;
-}
+}  // namespace
 
 Quantizer::Quantizer(std::shared_ptr<const TensorSource> matrix, DType to, std::int64_t group, std::string name)
-    : matrix_(std::move(matrix)), to_(to), group_(group), name_(std::move(name)) {
-  GANGLION_CHECK(matrix_->dims().size() == 2 && is_float(matrix_->dtype()));
-  const Dims& dims = matrix_->dims();
-  GANGLION_CHECK(to == DType::kS8 || (to == DType::kS4 && group > 0 && group % 8 == 0 && dims[1] % group == 0));
-  scale_dims_ = to == DType::kS8 ? Dims{dims[0]} : Dims{dims[0], dims[1] / group};
+    : matrix_(std::move(matrix)),
+      to_(to),
+      group_(group),
+      name_(std::move(name)),
+      scale_dims_(dims_of_scales(*matrix_, to, group)),
+      table_(*kernels::find_table("")),
+      kept_(std::make_unique<KeptScales>(scale_dims_[0], scale_bytes())) {}
+
+Quantizer::~Quantizer() = default;
+
+void Quantizer::search(const float* row, std::int64_t index, std::byte* scales) const {
+  const float top = table_.largest_magnitude(row, matrix_->dims()[1]);
+  if (std::isnan(top)) {
+    fail(Code::kDataCorrupt, "[quantize] row {} of {} has a value that is not a finite number", index, name_);
+  }
+  if (to_ == DType::kS4) {
+    table_.search_s4(row, reinterpret_cast<std::uint16_t*>(scales), groups(), group_);
+    return;
+  }
+  float scale = top / 127.0f;
+  if (!std::isnormal(scale)) scale = 0;  // as the numbers will be
+  std::memcpy(scales, &scale, sizeof scale);
 }
 
-void Quantizer::check(const float* row, std::int64_t index) const {
-  const std::int64_t cols = matrix_->dims()[1];
-  bool finite = true;
-  for (std::int64_t i = 0; i < cols; ++i) finite = finite && std::isfinite(row[i]);
-  if (finite) return;
-  fail(Code::kDataCorrupt, "[quantize] row {} of {} has a value that is not a finite number", index, name_);
+void Quantizer::round(const float* row, const std::byte* scales, std::int8_t* numbers, std::int64_t cols) const {
+  if (to_ == DType::kS8) {
+    table_.round_s8(row, scale_at(to_, scales, 0), numbers, cols);
+  } else {
+    table_.round_s4(row, reinterpret_cast<const std::uint16_t*>(scales), numbers, cols / group_, group_);
+  }
 }
 
 void Quantizer::read(std::int64_t begin, std::int64_t end, std::int8_t* numbers, std::byte* scales,
-                     SquaredError* error) const {
+                     SquaredError* errors) const {
   const std::int64_t cols = matrix_->dims()[1];
-  const std::int64_t each = std::max<std::int64_t>(1, (std::int64_t{1} << 18) / std::max<std::int64_t>(1, cols));
-  const std::int64_t step = std::min(each, std::max<std::int64_t>(1, end - begin));
-  const std::int64_t groups = to_ == DType::kS4 ? scale_dims_[1] : 1;
   const std::int64_t size = to_ == DType::kS4 ? group_ : cols;
-  FloatRows rows(*matrix_, step);
-  std::vector<std::int8_t> unwanted(numbers == nullptr ? static_cast<std::size_t>(size) : 0);
-  for (std::int64_t first = begin; first < end; first += step) {
-    const std::int64_t last = std::min(end, first + step);
-    const float* row = rows.read(first, last);
-    for (std::int64_t i = first; i < last; ++i, row += cols) {
-      check(row, i);
-      for (std::int64_t g = 0; g < groups; ++g) {
-        const std::int64_t at = (i - begin) * groups + g;  // of all groups
-        const float* part = row + g * size;
-        std::int8_t* to = numbers == nullptr ? unwanted.data() : numbers + at * size;
-        float scale = 0;
-        if (to_ == DType::kS8) {
-          scale = quantize_row_s8(part, size, to);
-          if (scales != nullptr) std::memcpy(scales + at * 4, &scale, 4);
-        } else {
-          const std::uint16_t bits = quantize_group_s4(part, size, to);
-          scale = bf16_to_f32(bits);
-          if (scales != nullptr) std::memcpy(scales + at * 2, &bits, 2);
-        }
-        for (std::int64_t k = 0; error != nullptr && k < size; ++k) {
-          const double off = part[k] - static_cast<double>(to[k]) * scale;
-          error->error += off * off;
-          error->whole += static_cast<double>(part[k]) * part[k];
-        }
-      }
+  FloatRows rows(*matrix_, table_, begin, end);
+  std::vector<std::byte> searched(static_cast<std::size_t>(scale_bytes()));
+  for (std::int64_t i = begin; i < end; ++i) {
+    const float* row = rows.next();
+    const std::byte* found = kept_->find(i);
+    if (found == nullptr) {
+      search(row, i, searched.data());
+      kept_->keep(i, searched.data());
+      found = searched.data();
     }
+    if (scales != nullptr) scales = std::copy_n(found, scale_bytes(), scales);
+    if (numbers == nullptr) continue;
+    round(row, found, numbers, cols);
+    for (std::int64_t g = 0; errors != nullptr && g < groups(); ++g) {
+      const SquaredError error = error_of(row + g * size, numbers + g * size, size, scale_at(to_, found, g));
+      errors[i - begin].error += error.error;
+      errors[i - begin].whole += error.whole;
+    }
+    numbers += cols;
+  }
+}
+
+void Quantizer::read_numbers(std::int64_t begin, std::int64_t end, std::int8_t* numbers, SquaredError* errors) const {
+  read(begin, end, numbers, nullptr, errors);
+}
+
+void Quantizer::read_numbers_of(std::int64_t begin, std::int64_t end, std::int64_t first, std::int64_t last,
+                                std::int8_t* numbers) const {
+  const std::int64_t cols = matrix_->dims()[1], wanted = last - first;
+  const bool whole_groups = to_ == DType::kS8 || (first % group_ == 0 && last % group_ == 0);
+  if (whole_groups && kept_->has(begin, end)) {
+    const auto columns = slice_source(matrix_, 1, first, last);
+    FloatRows rows(*columns, table_, begin, end);
+    for (std::int64_t i = begin; i < end; ++i, numbers += wanted) {
+      round(rows.next(), kept_->find(i) + (to_ == DType::kS4 ? first / group_ * 2 : 0), numbers, wanted);
+    }
+    return;
+  }
+  const std::int64_t step = std::clamp<std::int64_t>(kElementsAtOnce / std::max<std::int64_t>(1, cols), 1,
+                                                     std::max<std::int64_t>(1, end - begin));
+  std::vector<std::int8_t> rows(static_cast<std::size_t>(step * cols));
+  for (std::int64_t row = begin; row < end; row += step) {
+    const std::int64_t count = std::min(step, end - row);
+    read_numbers(row, row + count, rows.data());
+    for (std::int64_t i = 0; i < count; ++i) numbers = std::copy_n(rows.data() + i * cols + first, wanted, numbers);
+  }
+}
+
+void Quantizer::read_scales(std::int64_t begin, std::int64_t end, std::byte* scales) const {
+  while (begin < end) {
+    if (const std::byte* kept = kept_->find(begin)) {
+      scales = std::copy_n(kept, scale_bytes(), scales);
+      ++begin;
+      continue;
+    }
+    std::int64_t missing = begin + 1;
+    while (missing < end && kept_->find(missing) == nullptr) ++missing;
+    read(begin, missing, nullptr, scales, nullptr);
+    scales += (missing - begin) * scale_bytes();
+    begin = missing;
   }
 }
 

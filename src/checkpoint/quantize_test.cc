@@ -2,11 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
+#include <cstring>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
+#include "base/thread_pool.h"
 #include "checkpoint/random_source.h"
 #include "tensor/half.h"
 
@@ -98,6 +102,92 @@ TEST(Quantize, ARowIsTheSameReadAloneOrWithOthersOrSliced) {
   }
   const Tensor columns = read_all(*slice_source(matrix.numbers, 1, 32, 64));
   EXPECT_EQ(std::memcmp(columns.data() + 7 * 32, all.data() + 7 * 96 + 32, 32), 0);
+}
+
+// Counts the elements that are read from it.
+class Counted final : public TensorSource {
+ public:
+  explicit Counted(std::shared_ptr<const TensorSource> source) : source_(std::move(source)) {}
+  DType dtype() const override { return source_->dtype(); }
+  const Dims& dims() const override { return source_->dims(); }
+  void read_rows(std::int64_t begin, std::int64_t end, std::byte* out) const override {
+    source_->read_rows(begin, end, out);
+    read += (end - begin) * dims()[1];
+  }
+  void read_block(std::int64_t begin, std::int64_t end, std::int64_t first, std::int64_t last,
+                  std::byte* out) const override {
+    source_->read_block(begin, end, first, last, out);
+    read += (end - begin) * (last - first);
+  }
+  mutable std::atomic<std::int64_t> read = 0;
+
+ private:
+  std::shared_ptr<const TensorSource> source_;
+};
+
+TEST(Quantize, TheMatrixIsReadOnceForItsNumbersAndItsScales) {
+  for (const DType to : {DType::kS8, DType::kS4}) {
+    const auto source = std::make_shared<Counted>(random_source(DType::kF16, {300, 128}, 0.02, 9));
+    const QuantizedMatrix matrix = quantize(source, to, 32, "w");
+    read_all(*matrix.numbers);
+    read_all(*matrix.scales);
+    EXPECT_EQ(source->read, 300 * 128);
+    // Two ranks with half of the columns each: the scales of s8 want whole rows, which are read once.
+    const auto halves = std::make_shared<Counted>(random_source(DType::kF16, {300, 128}, 0.02, 9));
+    const QuantizedMatrix split = quantize(halves, to, 32, "w");
+    for (const std::int64_t first : {0, 64}) {
+      read_all(*slice_source(split.numbers, 1, first, first + 64));
+      if (to == DType::kS4) read_all(*slice_source(split.scales, 1, first / 32, first / 32 + 2));
+    }
+    EXPECT_EQ(halves->read, 300 * 128 + 300 * 64);
+  }
+}
+
+TEST(Quantize, ColumnsAndScalesAreTheSameInWhateverOrderTheyAreRead) {
+  const auto source = random_source(DType::kF16, {40, 128}, 0.02, 10);
+  for (const DType to : {DType::kS8, DType::kS4}) {
+    const QuantizedMatrix wanted = quantize(source, to, 32, "w");
+    const Tensor numbers = read_all(*wanted.numbers), scales = read_all(*wanted.scales);
+    for (const auto& [first, last] : {std::pair{32, 96}, std::pair{5, 50}, std::pair{0, 128}}) {
+      const QuantizedMatrix matrix = quantize(source, to, 32, "w");
+      std::vector<std::byte> columns(static_cast<std::size_t>(40 * (last - first)));
+      for (const char* when : {"before the scales are known", "after"}) {
+        matrix.numbers->read_block(0, 40, first, last, columns.data());
+        for (std::int64_t row = 0; row < 40; ++row) {
+          ASSERT_EQ(std::memcmp(columns.data() + row * (last - first), numbers.data() + row * 128 + first,
+                                static_cast<std::size_t>(last - first)),
+                    0)
+              << when << ", row " << row;
+        }
+      }
+      const QuantizedMatrix scales_first = quantize(source, to, 32, "w");
+      std::vector<std::byte> one(scales.bytes() / 40);
+      scales_first.scales->read_rows(7, 8, one.data());  // the others stay unknown
+      for (const Tensor& read : {read_all(*matrix.scales), read_all(*scales_first.scales)})
+        ASSERT_EQ(std::memcmp(read.data(), scales.data(), scales.bytes()), 0);
+      ASSERT_EQ(std::memcmp(read_all(*scales_first.numbers).data(), numbers.data(), numbers.bytes()), 0);
+    }
+  }
+}
+
+TEST(Quantize, ThreadsThatReadTheSameRowsAtOnceAllGetTheSame) {
+  const auto source = random_source(DType::kF32, {200, 64}, 0.02, 11);
+  for (const DType to : {DType::kS8, DType::kS4}) {
+    const QuantizedMatrix wanted = quantize(source, to, 32, "w");
+    const Tensor numbers = read_all(*wanted.numbers), scales = read_all(*wanted.scales);
+    const QuantizedMatrix shared = quantize(source, to, 32, "w");
+    ThreadPool pool(4);
+    std::atomic<int> different = 0;
+    pool.run([&](int thread) {
+      const Tensor first = read_all(thread % 2 == 0 ? *shared.numbers : *shared.scales);
+      const Tensor second = read_all(thread % 2 == 0 ? *shared.scales : *shared.numbers);
+      const Tensor& my_numbers = thread % 2 == 0 ? first : second;
+      const Tensor& my_scales = thread % 2 == 0 ? second : first;
+      if (std::memcmp(my_numbers.data(), numbers.data(), numbers.bytes()) != 0) ++different;
+      if (std::memcmp(my_scales.data(), scales.data(), scales.bytes()) != 0) ++different;
+    });
+    EXPECT_EQ(different, 0);
+  }
 }
 
 TEST(Quantize, TwoNumbersInAByteComeBackAsTheyWere) {

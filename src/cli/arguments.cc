@@ -8,9 +8,22 @@
 namespace ganglion::cli {
 namespace {
 
+// NumPy has no s4: a file holds its numbers as s8.
+Tensor as_s4(const Tensor& numbers, const std::filesystem::path& file) {
+  Tensor out(DType::kS4, numbers.dims());
+  const auto from = numbers.as<std::int8_t>();
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    if (from[i] < -8 || from[i] > 7)
+      fail(Code::kInvalidArgument, "[run] {} holds {}: s4 is wanted, -8 to 7", file.string(), int{from[i]});
+    out.as<std::int8_t>()[i] = from[i];
+  }
+  return out;
+}
+
 Tensor read_one(const std::filesystem::path& file, const hlo::Instruction& parameter) {
   Tensor tensor = read_npy(file);
   const hlo::Shape& shape = parameter.shape;
+  if (shape.dtype == DType::kS4 && tensor.dtype() == DType::kS8) tensor = as_s4(tensor, file);
   bool fits = tensor.dtype() == shape.dtype && tensor.dims().size() == shape.dims.size();
   for (std::size_t i = 0; fits && i < shape.dims.size(); ++i) {
     const bool bounded = i == 0 && shape.bounded;

@@ -38,6 +38,9 @@ Action add_bench(CLI::App& verb, const Settings& settings) {
       {"prefill", "prompt tokens per second, against the arithmetic peak", add_bench_prefill},
       {"load", "from nothing to ready, against reading the file and touching the memory", add_bench_load},
       {"tokenize", "megabytes of text per second to ids and back, on one thread", add_bench_tokenize},
+      {"schedule", "what choosing the tokens of a step costs", add_bench_schedule},
+      {"prefix", "time to the first token with and without a cached beginning", add_bench_prefix},
+      {"mixed", "requests at random times: the server over HTTP against the engine", add_bench_mixed},
       {"serve", "load on a running server: latencies and tokens per second", add_bench_serve},
   };
   verb.require_subcommand(1);

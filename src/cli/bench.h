@@ -43,6 +43,9 @@ Action add_bench_decode(CLI::App& verb, const Settings& settings);
 Action add_bench_prefill(CLI::App& verb, const Settings& settings);
 Action add_bench_load(CLI::App& verb, const Settings& settings);
 Action add_bench_tokenize(CLI::App& verb, const Settings& settings);
+Action add_bench_schedule(CLI::App& verb, const Settings& settings);
+Action add_bench_prefix(CLI::App& verb, const Settings& settings);
+Action add_bench_mixed(CLI::App& verb, const Settings& settings);
 Action add_bench_serve(CLI::App& verb, const Settings& settings);
 
 }  // namespace ganglion::cli

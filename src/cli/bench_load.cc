@@ -1,7 +1,5 @@
 // `ganglion bench load`: the time from nothing to ready, against what the machine needs to read the checkpoint and to
 // touch the memory of the packed weights, measured in turns in the same run.
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
@@ -26,6 +24,7 @@
 #include "cli/bench.h"
 #include "cli/model_options.h"
 #include "cli/model_source.h"
+#include "cli/scratch_folder.h"
 #include "engine/loaded_step.h"
 #include "engine/model.h"
 #include "models/registry.h"
@@ -63,30 +62,17 @@ std::int64_t memory_status(const std::string& key) {
 // The most resident memory from here on.
 void forget_peak() { std::ofstream("/proc/self/clear_refs") << 5; }
 
-// A folder of this process, gone at the end.
-class Scratch {
- public:
-  explicit Scratch(const fs::path& path) : path_(path) { fs::create_directories(path); }
-  ~Scratch() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Scratch(const Scratch&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
-
 // A seeded checkpoint of a published shape in `folder`.
 void write_seeded(const models::Config& config, const models::Types& types, const fs::path& folder) {
   std::map<std::string, std::shared_ptr<const TensorSource>> tensors;
+  models::Types written = types;
+  if (!is_float(types.storage)) written.storage = DType::kF16;  // to be quantized while it loads
   const models::WeightFinder finder = [&](const std::string& name, const Dims& dims) {
     auto& source = tensors[name];
-    if (!source) source = checkpoint::random_source(types.storage, dims, 0.02, tensors.size());
+    if (!source) source = checkpoint::random_source(written.storage, dims, 0.02, tensors.size());
     return source;
   };
-  models::find_family(config.model_type).build(config, {.types = types, .size = {}, .tp = 1}, finder);
+  models::find_family(config.model_type).build(config, {.types = written, .size = {}, .tp = 1}, finder);
   std::vector<checkpoint::NamedTensor> list;
   for (const auto& [name, source] : tensors) list.push_back({name, source});
   checkpoint::write_safetensors(folder / "model.safetensors", list);
@@ -170,7 +156,7 @@ int bench_load(const Options& options, const Settings& settings) {
   engine_options.max_sequences = 1;
   engine_options.weight_cache.clear();  // the first start is measured without
   Loading loading;
-  const Scratch scratch(fs::path(options.scratch) / ("ganglion_bench_" + std::to_string(::getpid())));
+  const ScratchFolder scratch(options.scratch);
   if (options.model.text.empty()) {
     loading.config = models::published_shape(options.shape);
     std::fprintf(stderr, "writing a seeded checkpoint of %s to %s\n", options.shape.c_str(), options.scratch.c_str());

@@ -153,6 +153,7 @@ int bench(What what, const Options& options, const Settings& settings) {
   engine::EngineOptions engine_options = engine_options_of(options.engine, pool);
   const std::int64_t new_tokens = what == What::kDecode ? options.steps + 2 : 1;
   engine_options.max_sequences = options.batch;
+  engine_options.prefix_cache = false;  // every prompt is to be computed
   if (engine_options.n_positions == 0) engine_options.n_positions = options.prompt + new_tokens;
   engine_options.cache_tokens = options.batch * (options.prompt + new_tokens + engine_options.block_size);
 

@@ -1,4 +1,6 @@
 // `ganglion generate`: prompts in, text out, through the same engine that serves.
+#include <fmt/ranges.h>
+
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <condition_variable>
@@ -74,14 +76,15 @@ std::vector<std::int32_t> parse_ids(const std::string& text) {
 }
 
 // A JSON list whose items are texts or lists of token ids.
-void read_prompts(const std::string& file, const tokenizer::Tokenizer& tokenizer, std::vector<Generation>& out) {
+void read_prompts(const std::string& file, const engine::Model& model, std::vector<Generation>& out) {
   const Json document = read_json(file);
   if (!document.is_array())
     fail(Code::kInvalidArgument, "[generate] {}: wanted a JSON list of texts or of token id lists", file);
   for (const Json& item : document) {
     Generation generation;
     if (item.is_string()) {
-      generation.prompt = tokenizer.encode(item.get<std::string>());
+      if (model.tokenizer == nullptr) tokenizer::Tokenizer::load(model.folder);  // which says what is missing
+      generation.prompt = model.tokenizer->encode(item.get<std::string>());
     } else if (item.is_array()) {
       for (const Json& id : item) {
         if (!id.is_number_integer() || id < 0 || id > std::numeric_limits<std::int32_t>::max()) {
@@ -157,6 +160,7 @@ int generate(const Options& options, const Settings& settings) {
   ThreadPool pool(options.engine.threads);
   engine::EngineOptions engine_options = engine_options_of(options.engine, pool);
   engine_options.max_sequences = options.batch;
+  engine_options.needs_tokenizer = !options.texts.empty();
   engine_options.on_progress = print_load_progress(stderr);
   const engine::Model model = engine::load_model(folder, engine_options);
   std::fprintf(stderr, "[loaded: %s]\n", model.report.text().c_str());
@@ -166,7 +170,7 @@ int generate(const Options& options, const Settings& settings) {
     generations.emplace_back().prompt = model.tokenizer->encode(text);
   }
   for (const std::string& ids : options.id_lists) generations.emplace_back().prompt = parse_ids(ids);
-  if (!options.prompts_file.empty()) read_prompts(options.prompts_file, *model.tokenizer, generations);
+  if (!options.prompts_file.empty()) read_prompts(options.prompts_file, model, generations);
   if (generations.empty())
     fail(Code::kInvalidArgument, "[generate] no prompt: give -p TEXT, --prompt-ids 5,17 or --prompts FILE.json");
 
@@ -181,7 +185,7 @@ int generate(const Options& options, const Settings& settings) {
     for (const Generation& generation : generations) {
       list.push_back({{"prompt_ids", generation.prompt},
                       {"new_ids", generation.new_ids},
-                      {"text", model.tokenizer->decode(generation.new_ids)},
+                      {"text", model.tokenizer ? Json(model.tokenizer->decode(generation.new_ids)) : Json()},
                       {"prefill_s", seconds(generation.submitted, generation.first)},
                       {"decode_s", seconds(generation.first, generation.last)}});
     }
@@ -189,8 +193,14 @@ int generate(const Options& options, const Settings& settings) {
     return 0;
   }
   for (const Generation& generation : generations) {
-    std::printf("%s%s\n", model.tokenizer->decode(generation.prompt).c_str(),
-                model.tokenizer->decode(generation.new_ids).c_str());
+    if (model.tokenizer) {
+      std::printf("%s%s\n", model.tokenizer->decode(generation.prompt).c_str(),
+                  model.tokenizer->decode(generation.new_ids).c_str());
+    } else {
+      std::vector<std::int32_t> ids = generation.prompt;
+      ids.insert(ids.end(), generation.new_ids.begin(), generation.new_ids.end());
+      std::printf("%s\n", fmt::format("{}", fmt::join(ids, ",")).c_str());
+    }
     const double decode = seconds(generation.first, generation.last);
     const std::size_t count = generation.new_ids.size();
     std::fprintf(stderr, "[%zu prompt tokens in %.3f s, %zu new tokens, %.1f tokens/s]\n", generation.prompt.size(),

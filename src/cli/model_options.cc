@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "base/thread_pool.h"
-#include "checkpoint/packed_cache.h"
+#include "checkpoint/packed_folder.h"
 #include "engine/model.h"
 
 namespace ganglion::cli {
@@ -14,9 +14,12 @@ std::int64_t memory_setting(const Settings& settings) {
 }
 
 std::filesystem::path weight_cache_setting(const Settings& settings) {
-  return checkpoint::packed_cache_folder(settings.value("GANGLION_WEIGHT_CACHE"), settings.value("XDG_CACHE_HOME"),
-                                         settings.value("HOME"))
-      .value_or("");
+  return checkpoint::packed_folder(settings.value("GANGLION_WEIGHT_CACHE"), settings.user_cache()).value_or("");
+}
+
+std::uint64_t weight_cache_size_setting(const Settings& settings) {
+  return checkpoint::packed_folder_bytes(settings.value("GANGLION_WEIGHT_CACHE_SIZE"),
+                                         "environment: GANGLION_WEIGHT_CACHE_SIZE");
 }
 
 void add_model_options(CLI::App& verb, const Settings& settings, ModelOptions& options) {
@@ -25,8 +28,8 @@ void add_model_options(CLI::App& verb, const Settings& settings, ModelOptions& o
   options.memory_bytes = memory_setting(settings);
   options.dtype = "f32";
   options.weight_cache = settings.value("GANGLION_WEIGHT_CACHE");
-  options.xdg_cache_home = settings.value("XDG_CACHE_HOME");
-  options.home = settings.value("HOME");
+  options.weight_cache_bytes = weight_cache_size_setting(settings);
+  options.user_cache = settings.user_cache();
   verb.add_option("--weight-cache", options.weight_cache,
                   "keep packed weights on disk for a faster next start: off, on or a folder")
       ->capture_default_str();
@@ -53,8 +56,8 @@ engine::EngineOptions engine_options_of(const ModelOptions& options, ThreadPool&
   out.n_positions = options.n_positions;
   out.isa = options.isa;
   out.memory_bytes = options.memory_bytes;
-  out.weight_cache =
-      checkpoint::packed_cache_folder(options.weight_cache, options.xdg_cache_home, options.home).value_or("");
+  out.weight_cache = checkpoint::packed_folder(options.weight_cache, options.user_cache).value_or("");
+  out.weight_cache_bytes = options.weight_cache_bytes;
   out.pool = &pool;
   return out;
 }

@@ -25,8 +25,9 @@ struct ModelOptions {
   int threads = 1;
   std::int64_t n_positions = 0;  // 0: the model's
   std::string isa;
-  std::string weight_cache;  // folder of packed weights, off or on
-  std::string xdg_cache_home, home;
+  std::string weight_cache;              // folder of packed weights, off or on
+  std::uint64_t weight_cache_bytes = 0;  // most that it may hold; 0: any number
+  std::filesystem::path user_cache;
   std::int64_t memory_bytes = 0;  // a model may take; 0: what the machine has free
 };
 
@@ -34,6 +35,8 @@ struct ModelOptions {
 std::int64_t memory_setting(const Settings& settings);
 // The folder of packed weights that GANGLION_WEIGHT_CACHE names; "" for none.
 std::filesystem::path weight_cache_setting(const Settings& settings);
+// GANGLION_WEIGHT_CACHE_SIZE in bytes; 0 for no limit.
+std::uint64_t weight_cache_size_setting(const Settings& settings);
 void add_model_options(CLI::App& verb, const Settings& settings, ModelOptions& options);
 engine::EngineOptions engine_options_of(const ModelOptions& options, ThreadPool& pool);
 

@@ -19,10 +19,12 @@ struct Options {
   std::string to = "s8";
   std::string out;
   std::int64_t group = 32;
+  int threads = 1;
 };
 
 int quantize(const Options& options, const Settings& settings) {
   const std::filesystem::path folder = bring_model(options.model, settings, "quantize");
+  ThreadPool pool(options.threads);
   models::QuantizeReport report;
   {
     ProgressLine line("quantize");
@@ -30,6 +32,7 @@ int quantize(const Options& options, const Settings& settings) {
         models::quantize_checkpoint(folder, options.out,
                                     {.to = options.to == "s4" ? DType::kS4 : DType::kS8,
                                      .group = options.group,
+                                     .pool = &pool,
                                      .progress = [&](std::uint64_t done, std::uint64_t all) { line.show(done, all); }});
   }
   const auto mib = [](std::uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
@@ -48,6 +51,7 @@ int quantize(const Options& options, const Settings& settings) {
 
 Action add_quantize(CLI::App& verb, const Settings& settings) {
   auto options = std::make_shared<Options>();
+  options->threads = static_cast<int>(settings.integer("GANGLION_THREADS", 1, 1024).value_or(available_cores()));
   verb.add_option("MODEL", options->model.text, kModelHelp)->required();
   add_revision(verb, options->model);
   verb.add_option("--to", options->to,
@@ -57,6 +61,7 @@ Action add_quantize(CLI::App& verb, const Settings& settings) {
   verb.add_option("--group-size", options->group, "with s4: inputs that share a scale, 32, 64 or 128")
       ->capture_default_str()
       ->check(CLI::IsMember({32, 64, 128}));
+  verb.add_option("--threads", options->threads, "compute threads")->capture_default_str()->check(CLI::Range(1, 1024));
   verb.add_option("--out", options->out, "folder to write; it must not exist yet")->required();
   verb.footer("example: ganglion quantize share/opt-demo --to s4 --group-size 32 --out /tmp/opt-demo-s4");
   return [=, &settings] { return quantize(*options, settings); };

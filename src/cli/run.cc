@@ -85,7 +85,7 @@ std::vector<std::vector<Tensor>> run_on_cpu(std::unique_ptr<hlo::Module> module,
       weights.push_back({static_cast<std::int64_t>(number), std::move(sources)});
     }
   }
-  executable->load_weights(weights);
+  executable->load_weights(std::move(weights));
   std::vector<std::vector<Tensor>> out(arguments.size());
   std::vector<std::vector<MutableTensorView>> result_views(arguments.size());
   for (std::size_t rank = 0; rank < out.size(); ++rank) {

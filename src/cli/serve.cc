@@ -77,7 +77,9 @@ int serve(const Options& options, const Settings& settings, log::Level level) {
                                                .registry = &registry,
                                                .isa = options.isa,
                                                .memory_bytes = memory_setting(settings),
-                                               .weight_cache = weight_cache_setting(settings)}),
+                                               .weight_cache = weight_cache_setting(settings),
+                                               .weight_cache_bytes = weight_cache_size_setting(settings),
+                                               .user_cache = settings.user_cache()}),
                         registry);
   log::info("serving on http://{}:{}", config.host, server.port());
 
@@ -96,7 +98,8 @@ Action add_serve(CLI::App& verb, const Settings& settings) {
   options->threads = static_cast<int>(settings.integer("GANGLION_THREADS", 1, 1024).value_or(available_cores()));
   options->isa = settings.value("GANGLION_ISA");
   verb.add_option("-m,--models", options->command_line.models,
-                  "models, each [name[:version[:engine[:devices]]]=]folder");
+                  "models, each [name[:version[:engine[:devices]]]=]url: a folder, a Hugging Face id, s3://, "
+                  "https://...tar.gz or file:");
   CLI::Option* store =
       verb.add_option("-s,--model-store", options->store, "a folder with one folder per model (default /opt/ml/model)");
   CLI::Option* file = verb.add_option("-f,--config-file", options->config, "config.properties");

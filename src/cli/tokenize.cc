@@ -170,7 +170,9 @@ int tokenize(const Options& options) {
 
 Action add_tokenize(CLI::App& verb, const Settings&) {
   auto options = std::make_shared<Options>();
-  verb.add_option("MODEL", options->model, "folder with tokenizer.json, tokenizer.model or vocab.json")->required();
+  verb.add_option("MODEL", options->model,
+                  "a tokenizer.json or tokenizer.model, or a folder with one or with vocab.json")
+      ->required();
   CLI::Option* text = verb.add_option("TEXT", options->text, "the text, or ids with --decode; -: all of standard input")
                           ->capture_default_str();
   verb.add_flag("--decode", options->decode, "ids to text");

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "engine/engine_metrics.h"
 #include "engine/loaded_step.h"
+#include "engine/not_finite.h"
 #include "engine/sampler.h"
 #include "engine/scheduler.h"
 #include "engine/step_inputs.h"
@@ -55,10 +56,11 @@ struct Engine::Impl {
         scheduler({.max_sequences = loaded.size.sequences,
                    .max_batch_tokens = loaded.size.tokens,
                    .block_size = loaded.size.block_size,
-                   .blocks = loaded.size.blocks}),
+                   .blocks = loaded.size.blocks,
+                   .share_prefixes = options.prefix_cache}),
         inputs(loaded.size, loaded.wants_lengths),
         logits(DType::kF32, {loaded.size.logit_rows, config.vocab}) {
-    if (options.metrics != nullptr) metrics = EngineMetrics::in(*options.metrics, options.metric_model);
+    if (options.metrics != nullptr) metrics.emplace(*options.metrics, options.metric_model);
     results = {{logits.mutable_view()}};
     publish(0, 0);
     thread = std::thread([this] { run(); });
@@ -96,6 +98,7 @@ struct Engine::Impl {
   std::condition_variable ended;  // drain(): a request ended
   std::deque<std::unique_ptr<Sequence>> arrived;
   std::unordered_set<RequestId> cancelled;
+  bool all_cancelled = false;  // by drain()
   std::int64_t waiting_in_scheduler = 0;
   std::int64_t alive = 0;  // accepted and not ended
   RequestId next_id = 1;
@@ -133,6 +136,9 @@ Engine::RequestId Engine::Impl::submit(Request request) {
   sequence->tokens.reserve(request.prompt.size() + static_cast<std::size_t>(request.max_new_tokens));
   sequence->tokens = request.prompt;
   sequence->seed = request.sampling.seed ? *request.sampling.seed : fresh_seed();
+  // With the "dynamic" rotary K of a position depends on the prompt's length as well (models/step.h).
+  if (loaded.wants_lengths) sequence->salt = std::to_string(request.prompt.size()) + ":";
+  sequence->salt += request.cache_salt;
   sequence->request = std::move(request);
   sequence->submitted = Clock::now();
   RequestId id = 0;
@@ -167,7 +173,7 @@ void Engine::Impl::drain(double deadline_seconds) {
   accepting = false;
   const auto none_left = [this] { return alive == 0; };
   if (deadline_seconds > 0 && ended.wait_for(lock, std::chrono::duration<double>(deadline_seconds), none_left)) return;
-  for (RequestId id = 1; id < next_id; ++id) cancelled.insert(id);
+  all_cancelled = true;
   wake.notify_one();
   ended.wait(lock, none_left);
 }
@@ -179,14 +185,15 @@ bool Engine::Impl::take_orders(std::vector<Chunk>& chunks) {
   {
     std::unique_lock<std::mutex> lock(mutex);
     wake.wait(lock, [this] {
-      return stopping || !arrived.empty() || !cancelled.empty() || scheduler.running() + scheduler.waiting() > 0;
+      return stopping || all_cancelled || !arrived.empty() || !cancelled.empty() ||
+             scheduler.running() + scheduler.waiting() > 0;
     });
     for (auto& sequence : arrived) scheduler.add(std::move(sequence));
     arrived.clear();
     for (const RequestId id : cancelled) leaving.push_back(scheduler.remove(id));
     cancelled.clear();
     stop = stopping;
-    if (stop) {
+    if (std::exchange(all_cancelled, false) || stop) {
       for (const RequestId id : scheduler.ids()) leaving.push_back(scheduler.remove(id));
     }
     // Under the lock, so that whoever submits never counts as waiting what is about to run.
@@ -217,7 +224,9 @@ void Engine::Impl::run() {
       // The step as a whole failed: its requests end, the engine goes on with the others.
       for (const RequestId id : ids) end(id, FinishReason::kError, std::current_exception());
     }
-    publish(seconds_between(begin, Clock::now()), kernel_seconds);
+    const double seconds = seconds_between(begin, Clock::now());
+    scheduler.step_took(seconds);
+    publish(seconds, kernel_seconds);
   }
 }
 
@@ -225,9 +234,11 @@ void Engine::Impl::run() {
 void Engine::Impl::step(const std::vector<Chunk>& chunks) {
   const auto now = Clock::now();
   std::size_t row = 0;
+  NotFinite not_finite(*loaded.executable, inputs, results, chunks);
   for (const Chunk& chunk : chunks) {
     Sequence& sequence = *chunk.sequence;
-    if (chunk.begin < static_cast<std::int64_t>(sequence.request.prompt.size())) prompt_tokens += chunk.count;
+    const auto prompt = static_cast<std::int64_t>(sequence.request.prompt.size());
+    prompt_tokens += std::clamp(prompt - chunk.begin, std::int64_t{0}, chunk.count);
     scheduler.computed(chunk);
     if (!chunk.last) continue;
     const auto vocab = static_cast<std::size_t>(config.vocab);
@@ -238,7 +249,7 @@ void Engine::Impl::step(const std::vector<Chunk>& chunks) {
       const auto suppressed = sampling.suppress_eos ? static_cast<std::int32_t>(config.eos) : -1;
       choice = sampler.pick(wanted, sampling, suppressed, sequence.seed, static_cast<std::uint64_t>(sequence.size()));
     } catch (...) {
-      end(sequence.id, FinishReason::kError, std::current_exception());
+      end(sequence.id, FinishReason::kError, not_finite.error(row - 1, std::current_exception()));
       continue;
     }
     sequence.tokens.push_back(choice.id);
@@ -291,20 +302,22 @@ void Engine::Impl::publish(double step_seconds, double kernel_seconds) {
   totals.kernel_seconds += kernel_seconds;
   totals.running = scheduler.running();
   totals.waiting = waiting_in_scheduler + static_cast<std::int64_t>(arrived.size());
-  totals.free_blocks = scheduler.blocks().free_blocks();
-  totals.total_blocks = scheduler.blocks().total_blocks();
-  if (metrics) {
-    metrics->prompt_tokens.add(static_cast<double>(prompt_tokens - totals.prompt_tokens));
-    metrics->new_tokens.add(static_cast<double>(new_tokens - totals.new_tokens));
-    metrics->steps.add(step_seconds > 0 ? 1 : 0);
-    metrics->running.set(static_cast<double>(totals.running));
-    metrics->waiting.set(static_cast<double>(totals.waiting));
-    metrics->cache_blocks_used.set(static_cast<double>(totals.total_blocks - totals.free_blocks));
-    metrics->cache_blocks.set(static_cast<double>(totals.total_blocks));
-    if (step_seconds > 0) metrics->step_seconds.observe(step_seconds);
-  }
+  totals.preempted = scheduler.preempted();
+  const BlockManager& blocks = scheduler.cache().blocks();
+  totals.free_blocks = blocks.free_blocks();
+  totals.cached_blocks = blocks.kept_blocks();
+  totals.total_blocks = blocks.total_blocks();
   totals.prompt_tokens = prompt_tokens;
   totals.new_tokens = new_tokens;
+  const SchedulerCounts& counts = scheduler.counts();
+  totals.preemptions = counts.preemptions;
+  totals.computed_tokens = counts.computed_tokens;
+  totals.useful_tokens = counts.useful_tokens;
+  const PrefixCounts& prefix = scheduler.cache().prefix_counts();
+  totals.prefix_hits = prefix.hits;
+  totals.prefix_misses = prefix.misses;
+  totals.prefix_tokens_saved = prefix.tokens_saved;
+  if (metrics) metrics->follow(totals, step_seconds);
   if (ended_in_step == 0) return;
   alive -= ended_in_step;
   ended_in_step = 0;

@@ -53,6 +53,9 @@ struct Request {
   Sampling sampling;
   std::vector<std::int32_t> stop_ids;  // generation ends with the first of these (delivered, kEos); empty: length only
   bool want_logits = false;
+  // Requests with equal salts share what is cached of equal beginnings, others do not: one salt for each tenant that is
+  // not to learn from its waiting time what another has asked. Changes no token.
+  std::string cache_salt = {};
   // Called on the engine thread for every new token, in order; the last event has finish != kNone, and nothing follows
   // it. Must not block or throw.
   std::function<void(const TokenEvent&)> on_token;
@@ -66,10 +69,13 @@ struct EngineOptions {
   std::int64_t max_batch_tokens = 512;  // token budget of one step
   std::int64_t queue_capacity = 1000;   // waiting requests; more are refused
   std::int64_t block_size = 32;
+  bool prefix_cache = true;       // what was computed of a prompt's beginning serves other requests
   std::int64_t cache_tokens = 0;  // positions of KV cache in all; 0: max_sequences * n_positions within memory
   std::int64_t memory_bytes = 0;  // the model may take; 0: what the machine has free
   std::string isa = {};
-  std::filesystem::path weight_cache = {};                  // folder of packed weights, for load_model; "": none
+  std::filesystem::path weight_cache = {};  // folder of packed weights, for load_model; "": none
+  std::uint64_t weight_cache_bytes = 0;     // most that it may hold; 0: any number
+  bool needs_tokenizer = true;  // false: load_model takes a folder without one, and Model::tokenizer may be nullptr
   const checkpoint::PackedCache* packed_weights = nullptr;  // of this checkpoint; used by the constructor only
   OnProgress on_progress = {};                              // while weights are loaded; may be empty
   ThreadPool* pool = nullptr;                               // not owned; shared by the models of a process
@@ -80,11 +86,20 @@ struct EngineOptions {
 // Counts since the start, for metrics, tests and bench.
 struct EngineStats {
   std::int64_t steps = 0;
-  std::int64_t prompt_tokens = 0;
+  std::int64_t prompt_tokens = 0;  // computed; again after a preemption
   std::int64_t new_tokens = 0;
+  std::int64_t computed_tokens = 0;  // of prompts and answers
+  std::int64_t useful_tokens = 0;    // of these, not computed again after a preemption
+  std::int64_t preemptions = 0;
+  std::int64_t prefix_hits = 0;          // full blocks of prompts that were cached
+  std::int64_t prefix_misses = 0;        // that were not
+  std::int64_t prefix_tokens_saved = 0;  // in the hits
+  // Now.
   std::int64_t running = 0;
-  std::int64_t waiting = 0;
+  std::int64_t waiting = 0;    // the preempted among them
+  std::int64_t preempted = 0;  // have run, and wait to go on
   std::int64_t free_blocks = 0;
+  std::int64_t cached_blocks = 0;  // read by no request, kept for the next; as good as free
   std::int64_t total_blocks = 0;
   double step_seconds = 0;    // in steps, all
   double kernel_seconds = 0;  // of these, in the executable

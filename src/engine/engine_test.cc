@@ -96,6 +96,11 @@ Code code_of(const std::function<void()>& action) {
   return Code::kInternal;
 }
 
+std::int64_t used_blocks(const Engine& engine) {
+  const EngineStats stats = engine.stats();
+  return stats.total_blocks - stats.free_blocks - stats.cached_blocks;
+}
+
 Code code_of(const std::exception_ptr& error) {
   return code_of([&] { std::rethrow_exception(error); });
 }
@@ -135,7 +140,7 @@ TEST(Engine, EndsACancelledRequestBeforeTheNextStepAndFreesItsBlocks) {
   EXPECT_EQ(listener.wait(), FinishReason::kCancelled);
   EXPECT_EQ(listener.ids().size(), 3u);
   engine.drain(60);
-  EXPECT_EQ(engine.stats().free_blocks, engine.stats().total_blocks);
+  EXPECT_EQ(used_blocks(engine), 0);
 }
 
 TEST(Engine, RefusesARequestWhenAsManyAsTheQueueHoldsAreWaiting) {
@@ -266,7 +271,7 @@ TEST(Engine, CancelsWhatRunsWhenTheDeadlineOfADrainHasPassedAndTakesNothingMore)
   EXPECT_EQ(running.wait(), FinishReason::kCancelled);
   EXPECT_EQ(waiting.wait(), FinishReason::kCancelled);
   EXPECT_LE(running.ids().size(), 1u);  // none when the drain came before the first step
-  EXPECT_EQ(engine.stats().free_blocks, engine.stats().total_blocks);
+  EXPECT_EQ(used_blocks(engine), 0);
 }
 
 TEST(Engine, GivesEveryRequestItsLastEventWhenItIsDestroyed) {
@@ -294,6 +299,75 @@ TEST(Engine, CountsTokensInStatsAndMetrics) {
   EXPECT_EQ(stats.steps, 7);
   EXPECT_EQ(stats.running, 0);
   EXPECT_NE(registry.text().find("model=\"small\""), std::string::npos);
+}
+
+TEST(Engine, ComputesOfASecondPromptOnlyWhatFollowsTheCommonBeginning) {
+  models::Config config = small_opt();
+  config.max_positions = 1100;
+  EngineOptions options = small_options();
+  options.max_batch_tokens = 256;
+  options.block_size = 32;
+  Engine engine(config, models::random_weights(1), options);
+  const auto ask = [&](std::int32_t last, const std::string& salt) {
+    std::vector<std::int32_t> prompt(1000);
+    for (std::size_t i = 0; i < prompt.size(); ++i) prompt[i] = static_cast<std::int32_t>(3 + i % 50);
+    prompt.insert(prompt.end(), 10, last);
+    Listener listener;
+    Request request = request_of(std::move(prompt), 1, listener.callback());
+    request.cache_salt = salt;
+    engine.submit(std::move(request));
+    listener.wait();
+  };
+  ask(55, "");
+  ask(56, "");
+  ask(57, "another tenant");
+  ask(58, "another tenant");
+  engine.drain(60);  // returns when all is counted
+  EXPECT_EQ(engine.stats().computed_tokens, 2 * (1010 + 18));
+  EXPECT_EQ(engine.stats().prefix_tokens_saved, 2 * 992);  // 31 full blocks
+}
+
+TEST(Engine, ARequestThatLosesItsBlocksGoesOnWhereItWasAndTheMetricsSaySo) {
+  metrics::Registry registry;
+  EngineOptions options = small_options();
+  options.cache_tokens = 256;  // of one whole sequence
+  options.metrics = &registry;
+  options.metric_model = "small";
+  Engine engine(small_opt(), models::random_weights(1), options);
+  Listener alone;
+  engine.submit(request_of({3, 4}, 200, alone.callback()));
+  alone.wait();
+  std::vector<Listener> listeners(3);
+  for (Listener& listener : listeners) engine.submit(request_of({3, 4}, 200, listener.callback()));
+  for (Listener& listener : listeners) {
+    EXPECT_EQ(listener.wait(), FinishReason::kLength);
+    EXPECT_EQ(listener.ids(), alone.ids());
+  }
+  // The same again, and nothing to share.
+  std::vector<Listener> own(3);
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    Request request = request_of({3, 4}, 200, own[i].callback());
+    request.cache_salt = std::to_string(i);
+    engine.submit(std::move(request));
+  }
+  for (Listener& listener : own) {
+    EXPECT_EQ(listener.wait(), FinishReason::kLength);
+    EXPECT_EQ(listener.ids(), alone.ids());
+  }
+  engine.drain(60);
+  const EngineStats stats = engine.stats();
+  EXPECT_GE(stats.preemptions, 2);
+  EXPECT_LT(stats.useful_tokens, stats.computed_tokens);
+  EXPECT_EQ(stats.preempted, 0);
+  EXPECT_EQ(used_blocks(engine), 0);
+  const std::string text = registry.text();
+  for (const char* name :
+       {"ganglion_preemptions_total", "ganglion_preempted_requests", "ganglion_prefix_cache_hits_total",
+        "ganglion_prefix_cache_misses_total", "ganglion_prefix_tokens_saved_total", "ganglion_kv_blocks_free",
+        "ganglion_kv_blocks_cached", "ganglion_kv_blocks_used", "ganglion_computed_tokens_total",
+        "ganglion_useful_tokens_total"}) {
+    EXPECT_NE(text.find(name + std::string("{model=\"small\"}")), std::string::npos) << name << "\n" << text;
+  }
 }
 
 }  // namespace

@@ -94,19 +94,20 @@ class TimedSource final : public TensorSource {
   ReadTime& time_;
 };
 
-void load_weights(const std::vector<models::WeightBinding>& weights, const EngineOptions& options,
+// Each source is let go once it has been read: it may hold memory (checkpoint/quantize.h).
+void load_weights(std::vector<models::WeightBinding> weights, const EngineOptions& options,
                   runtime::Executable& executable, LoadReport& report) {
   const auto start = Clock::now();
   ReadTime time;
   std::vector<runtime::WeightSources> timed;
-  for (const models::WeightBinding& weight : weights) {
+  for (models::WeightBinding& weight : weights) {
     timed.push_back({weight.parameter, {}});
-    for (const auto& source : weight.per_rank)
-      timed.back().per_rank.push_back(std::make_shared<TimedSource>(source, time));
+    for (auto& source : std::exchange(weight.per_rank, {}))
+      timed.back().per_rank.push_back(std::make_shared<TimedSource>(std::move(source), time));
   }
   LoadProgress progress;
   progress.total = executable.footprint().weights;
-  executable.load_weights(timed, [&](std::int64_t done) {
+  executable.load_weights(std::move(timed), [&](std::int64_t done) {
     progress.done = done;
     progress.seconds = seconds_since(start);
     if (options.on_progress) options.on_progress(progress);
@@ -166,7 +167,7 @@ LoadedStep load_step(const models::Config& config, const models::WeightFinder& w
     out.executable->weights_are_in_image();
     out.report.from_cache = true;
   } else {
-    load_weights(planned.weights, options, *out.executable, out.report);
+    load_weights(std::move(planned.weights), options, *out.executable, out.report);
   }
   out.report.phases.push_back({"weights", seconds_since(start), out.plan.all.weights()});
   if (cache != nullptr && !out.report.from_cache) {

@@ -37,7 +37,8 @@ Model load_model(const std::filesystem::path& folder, const EngineOptions& optio
   out.config = models::read_config(folder);
   const models::Family& family = models::find_family(out.config.model_type);
   timer.done("config");
-  out.tokenizer = tokenizer::Tokenizer::load(folder);
+  if (options.needs_tokenizer || tokenizer::Tokenizer::is_in(folder))
+    out.tokenizer = tokenizer::Tokenizer::load(folder);
   timer.done("tokenizer");
   const checkpoint::Store store = checkpoint::Store::open(folder);
   EngineOptions with_cache = options;
@@ -45,7 +46,7 @@ Model load_model(const std::filesystem::path& folder, const EngineOptions& optio
   if (!options.weight_cache.empty() && options.pool != nullptr) {
     std::vector<std::filesystem::path> sources = checkpoint::files_of(store.files());
     sources.push_back(folder / "config.json");
-    cache.emplace(options.weight_cache, std::move(sources), *options.pool);
+    cache.emplace(options.weight_cache, std::move(sources), *options.pool, options.weight_cache_bytes);
     with_cache.packed_weights = &*cache;
   }
   timer.done("checkpoint");

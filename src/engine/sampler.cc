@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "base/error.h"
+#include "engine/log_sum_exp.h"
 
 namespace ganglion::engine {
 namespace {
@@ -35,26 +35,22 @@ void check_sampling(const Sampling& sampling) {
 Choice Sampler::pick(std::span<const float> logits, const Sampling& sampling, std::int32_t suppressed,
                      std::uint64_t seed, std::uint64_t position) {
   const auto count = static_cast<std::int32_t>(logits.size());
-  float highest = -std::numeric_limits<float>::infinity();
-  std::int32_t best = -1;
-  float best_logit = highest;
-  bool finite = true;
-  for (std::int32_t id = 0; id < count; ++id) {
-    const float logit = logits[static_cast<std::size_t>(id)];
-    finite = finite && std::isfinite(logit);
-    highest = std::max(highest, logit);
-    if (logit > best_logit && id != suppressed) {
-      best_logit = logit;
-      best = id;
-    }
-  }
-  if (!finite || best < 0)
+  // The best that may be chosen: the first of the highest beside the suppressed one.
+  const bool suppresses = suppressed >= 0 && suppressed < count;
+  const auto before = logits.first(static_cast<std::size_t>(suppresses ? suppressed : count));
+  const auto behind = logits.subspan(suppresses ? before.size() + 1 : before.size());
+  const float best_logit = std::max(highest_of(before), highest_of(behind));
+  const float highest = suppresses ? std::max(best_logit, logits[static_cast<std::size_t>(suppressed)]) : best_logit;
+  if (before.size() + behind.size() == 0 || !all_finite(logits))
     fail(Code::kInternal,
          "[engine] the model's logits are not all finite numbers; its weights or its types do not suit");
-  double total = 0;
-  for (const float logit : logits) total += std::exp(logit - highest);
+  auto first = std::find(before.begin(), before.end(), best_logit);
+  const auto best = static_cast<std::int32_t>(
+      first != before.end() ? first - before.begin()
+                            : std::find(behind.begin(), behind.end(), best_logit) - behind.begin() + suppressed + 1);
+  const double log_total = log_sum_exp(logits, highest);
   const auto choice = [&](std::int32_t id) {
-    return Choice{id, static_cast<float>(logits[static_cast<std::size_t>(id)] - highest - std::log(total))};
+    return Choice{id, static_cast<float>(logits[static_cast<std::size_t>(id)] - highest - log_total)};
   };
   if (sampling.greedy || sampling.top_k == 1) return choice(best);
 

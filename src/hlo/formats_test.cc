@@ -62,7 +62,7 @@ std::unique_ptr<Module> elementwise_module() {
   out.push_back(select(compare(x, x, Comparison::kNe), x, x * 2.0));
   out.push_back(clamp(b.scalar(DType::kF32, -1), x, b.scalar(DType::kF32, 1)));
   for (const DType dtype :
-       {DType::kPred, DType::kS8, DType::kS64, DType::kU8, DType::kU32, DType::kF16, DType::kBF16}) {
+       {DType::kPred, DType::kS4, DType::kS8, DType::kS64, DType::kU8, DType::kU32, DType::kF16, DType::kBF16}) {
     out.push_back(convert(x, dtype));
   }
   out.push_back(bitcast_convert(x, DType::kU32));
@@ -71,6 +71,7 @@ std::unique_ptr<Module> elementwise_module() {
   out.push_back(constant<std::uint16_t>(b, DType::kBF16, {2}, {0x2eca, 0xff80}));
   out.push_back(constant<std::uint8_t>(b, DType::kPred, {3}, {1, 0, 1}));
   out.push_back(constant<std::int8_t>(b, DType::kS8, {2}, {-128, 5}));
+  out.push_back(constant<std::int8_t>(b, DType::kS4, {2, 2}, {-8, 7, 0, -1}));
   out.push_back(constant<std::uint8_t>(b, DType::kU8, {2}, {0, 255}));
   out.push_back(constant<std::int32_t>(b, DType::kS32, {1, 2}, {-2147483647 - 1, 7}));
   out.push_back(constant<std::int64_t>(b, DType::kS64, {}, {INT64_MIN}));

@@ -92,8 +92,17 @@ Tensor read_literal(const proto::Literal& in, const std::string& name) {
       return copy_elements<float>(shape.dtype, shape.dims, in.f32s());
     case DType::kU8:
       return from_bytes(in.u8s());
-    case DType::kS4:
-      fail(Code::kUnsupported, "[hlo proto] literal of {}: s4 literals are not read", name);
+    case DType::kS4: {
+      Tensor out = from_bytes(in.s4s());
+      for (std::int8_t& value : out.as<std::int8_t>()) {
+        const int number = ((value & 15) ^ 8) - 8;
+        if (value != number && value != (number & 15))
+          fail(Code::kDataCorrupt, "[hlo proto] literal of {}: {} is no s4; -8 to 7 are, in four or eight bits", name,
+               int{value});
+        value = static_cast<std::int8_t>(number);
+      }
+      return out;
+    }
     case DType::kS8:
       return from_bytes(in.s8s());
     case DType::kF16:

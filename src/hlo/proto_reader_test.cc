@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "base/error.h"
 #include "hlo/builder.h"
 #include "hlo/proto/hlo.pb.h"
@@ -112,6 +115,34 @@ TEST_F(ProtoReader, WantsAsManyElementsAsALiteralsShapeSays) {
   literal.mutable_shape()->set_dimensions(0, 2);
   literal.mutable_shape()->mutable_layout()->set_minor_to_major(0, 0);
   EXPECT_EQ(problem(), "unsupported [hlo proto] constant.0: only row-major layouts are supported");
+}
+
+TEST_F(ProtoReader, ReadsS4InFourOrEightBitsOfAByteAndRefusesWhatIsNone) {
+  proto::Literal& literal = *instruction("constant").mutable_literal();
+  literal.mutable_shape()->set_element_type(21);
+  instruction("constant").mutable_shape()->set_element_type(21);
+  const auto literal_of = [&] {
+    const std::string bytes = in.SerializeAsString();
+    const auto module = read_proto(std::as_bytes(std::span(bytes)));
+    for (const auto& i : module->entry->instructions) {
+      if (i->opcode == Opcode::kConstant) return i->literal->clone();
+    }
+    return Tensor();
+  };
+  // The dot of f32 with s4 is refused later; what is looked at is the literal.
+  instruction("dot").set_operand_ids(1, instruction("dot").operand_ids(0));
+  const std::vector<std::int8_t> wanted = {-8, 7, -1, 3};
+  for (const std::string bytes : {"\x08\x07\x0f\x03", "\xf8\x07\xff\x03"}) {
+    literal.set_s4s(bytes);
+    const Tensor read = literal_of();
+    EXPECT_EQ(read.dtype(), DType::kS4);
+    EXPECT_TRUE(std::equal(wanted.begin(), wanted.end(), read.as<std::int8_t>().begin()));
+  }
+  literal.set_s4s("\x18\x07\x0f\x03");
+  EXPECT_EQ(problem(),
+            "data_corrupt [hlo proto] literal of constant.0: 24 is no s4; -8 to 7 are, in four or eight bits");
+  literal.set_s4s("\x08");
+  EXPECT_EQ(problem(), "data_corrupt [hlo proto] literal of constant.0: 1 elements for s4[2,2]");
 }
 
 TEST_F(ProtoReader, RefusesFieldsThatWouldChangeTheMeaning) {

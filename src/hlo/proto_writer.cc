@@ -43,7 +43,9 @@ void write_literal(const Tensor& tensor, proto::Literal* out) {
       out->set_u8s(bytes());
       return;
     case DType::kS4:
-      fail(Code::kUnsupported, "[hlo proto] a literal of s4 cannot be written");
+      for (const std::int8_t value : tensor.as<std::int8_t>())
+        out->mutable_s4s()->push_back(static_cast<char>(value & 15));
+      return;
     case DType::kS8:
       out->set_s8s(bytes());
       return;

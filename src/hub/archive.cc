@@ -27,6 +27,12 @@ struct FreeArchive {
 };
 using Reader = std::unique_ptr<archive, FreeArchive>;
 
+// libarchive has no words for some failures.
+[[noreturn]] void broken(archive* reader, const fs::path& file) {
+  const char* words = archive_error_string(reader);
+  fail(Code::kDataCorrupt, "[archive] {}: {}", file.string(), words == nullptr ? "cannot be read" : words);
+}
+
 Reader open(const fs::path& file) {
   Reader reader(archive_read_new());
   GANGLION_CHECK(reader != nullptr);
@@ -38,9 +44,7 @@ Reader open(const fs::path& file) {
   archive_read_support_filter_xz(reader.get());
   archive_read_support_filter_zstd(reader.get());
   archive_read_support_filter_compress(reader.get());
-  if (archive_read_open_filename(reader.get(), file.c_str(), 1u << 16) != ARCHIVE_OK) {
-    fail(Code::kDataCorrupt, "[archive] {}: {}", file.string(), archive_error_string(reader.get()));
-  }
+  if (archive_read_open_filename(reader.get(), file.c_str(), 1u << 16) != ARCHIVE_OK) broken(reader.get(), file);
   return reader;
 }
 
@@ -91,7 +95,7 @@ class Unpacker {
     while (true) {
       const int status = archive_read_next_header(reader_.get(), &entry);
       if (status == ARCHIVE_EOF) break;
-      if (status != ARCHIVE_OK && status != ARCHIVE_WARN) broken();
+      if (status != ARCHIVE_OK && status != ARCHIVE_WARN) broken(reader_.get(), file_);
       if (++entries > limits_.entries) {
         fail(Code::kResourceExhausted, "[archive] {}: more than {} entries", file_.string(), limits_.entries);
       }
@@ -102,11 +106,6 @@ class Unpacker {
   }
 
  private:
-  [[noreturn]] void broken() {
-    const char* words = archive_error_string(reader_.get());
-    fail(Code::kDataCorrupt, "[archive] {}: {}", file_.string(), words == nullptr ? "cannot be read" : words);
-  }
-
   // The entry's path, checked; "" for the folder itself.
   std::string name_of(const char* raw) {
     if (raw == nullptr) fail(Code::kDataCorrupt, "[archive] {}: an entry without a name", file_.string());
@@ -171,7 +170,7 @@ class Unpacker {
       if (cancelled_()) fail(Code::kCancelled, "[archive] {}: cancelled", file_.string());
       const la_ssize_t got = archive_read_data(reader_.get(), buffer.data(), buffer.size());
       if (got == 0) return;
-      if (got < 0) broken();
+      if (got < 0) broken(reader_.get(), file_);
       count(static_cast<std::uint64_t>(got));
       out.write(buffer.data(), static_cast<std::size_t>(got));
     }

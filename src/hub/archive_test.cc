@@ -156,5 +156,16 @@ TEST_F(ArchiveTest, StopsWhenCancelled) {
   }
 }
 
+TEST_F(ArchiveTest, AFailureThatLibarchiveHasNoWordsForIsDamageToo) {
+  const fs::path file = fs::path(GANGLION_SOURCE_DIR) / "tests/corpus/archive_fuzz/without_words.gz";
+  try {
+    unpack(file, out_, {}, [] { return false; });
+    FAIL() << "was unpacked";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kDataCorrupt);
+    EXPECT_NE(std::string(error.what()).find("cannot be read"), std::string::npos) << error.what();
+  }
+}
+
 }  // namespace
 }  // namespace ganglion::hub

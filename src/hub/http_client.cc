@@ -5,12 +5,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <exception>
+#include <filesystem>
 #include <mutex>
 
 #include "base/error.h"
 #include "hub/address.h"
+#include "hub/proxy.h"
 
 namespace ganglion::hub {
 namespace {
@@ -52,6 +55,55 @@ bool lasting_failure(CURLcode code) {
     default:
       return false;
   }
+}
+
+void trust(CURL* curl, const std::string& certificates) {
+  std::error_code ignored;
+  const bool folder = std::filesystem::is_directory(certificates, ignored);
+  for (const auto file : {CURLOPT_CAINFO, CURLOPT_PROXY_CAINFO})
+    curl_easy_setopt(curl, file, folder ? nullptr : certificates.c_str());
+  for (const auto path : {CURLOPT_CAPATH, CURLOPT_PROXY_CAPATH})
+    curl_easy_setopt(curl, path, folder ? certificates.c_str() : nullptr);
+}
+
+// Whether the other side's chain of certificates ends at none that is trusted (X509_V_ERR_* of OpenSSL), as opposed to
+// being out of date or another host's.
+bool is_unknown_authority(CURL* curl) {
+  for (const auto info : {CURLINFO_SSL_VERIFYRESULT, CURLINFO_PROXY_SSL_VERIFYRESULT}) {
+    long result = 0;
+    curl_easy_getinfo(curl, info, &result);
+    for (const long unknown : {2L, 18L, 19L, 20L, 21L}) {
+      if (result == unknown) return true;
+    }
+  }
+  return false;
+}
+
+// Why a connection failed, and what to do about it.
+void explain(CURL* curl, CURLcode code, const std::string& words, const HttpOptions& options,
+             const std::optional<std::string>& proxy, HttpResponse& response) {
+  response.failure = words;
+  response.lasting = lasting_failure(code);
+  if (code == CURLE_PEER_FAILED_VERIFICATION && is_unknown_authority(curl)) {
+    response.failure += fmt::format(
+        "; trusted is what {} holds; name a file with the certificate of its authority in REQUESTS_CA_BUNDLE, "
+        "CURL_CA_BUNDLE or SSL_CERT_FILE (the first that is set counts)",
+        options.ca_file.value_or("the system"));
+  }
+  if (code == CURLE_SSL_CACERT_BADFILE) {
+    response.failure += " (named by REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, SSL_CERT_FILE or SSL_CERT_DIR)";
+  }
+  if (!proxy) return;
+  long status = 0;
+  curl_easy_getinfo(curl, CURLINFO_HTTP_CONNECTCODE, &status);
+  if (status >= 300) {
+    response.failure = fmt::format("the proxy answered with {}", status);
+    response.lasting = status < 500;
+  }
+  // libcurl quotes a proxy that it cannot use, password and all.
+  for (std::size_t at; (at = response.failure.find(*proxy)) != std::string::npos && shown_proxy(*proxy) != *proxy;)
+    response.failure.replace(at, proxy->size(), shown_proxy(*proxy));
+  response.failure += fmt::format(" (by way of the proxy {})", shown_proxy(*proxy));
 }
 
 }  // namespace
@@ -164,10 +216,9 @@ HttpResponse HttpClient::send_once(const HttpRequest& request, const Url& url, b
   Transfer transfer{.request = request, .cancelled = cancelled_, .sink = sink, .response = {}, .error = nullptr};
   transfer.response.url = url;
   const std::string& trusted = request.trusted_host.empty() ? request.url.host : request.trusted_host;
-  const auto& proxy = url.scheme == "https" ? options_.https_proxy : options_.http_proxy;
-  const bool by_proxy = proxy && !is_loopback(url.host);
+  const std::optional<std::string> proxy = proxy_for(url, options_);
   // The address that is connected to by way of a proxy is the proxy's, which the user chose.
-  transfer.may_be_private = options_.allow_private_redirects || by_proxy || url.host == trusted;
+  transfer.may_be_private = options_.allow_private_redirects || proxy || url.host == trusted;
 
   std::unique_ptr<curl_slist, FreeList> fields;
   add_fields(fields, {{"User-Agent", "ganglion"}, {"Expect", ""}});
@@ -186,9 +237,10 @@ HttpResponse HttpClient::send_once(const HttpRequest& request, const Url& url, b
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, static_cast<long>(options_.stall_timeout.count()));
   if (request.time_limit.count() > 0)
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(request.time_limit.count()));
-  curl_easy_setopt(curl, CURLOPT_PROXY, by_proxy ? proxy->c_str() : "");
-  if (options_.no_proxy) curl_easy_setopt(curl, CURLOPT_NOPROXY, options_.no_proxy->c_str());
-  if (options_.ca_file) curl_easy_setopt(curl, CURLOPT_CAINFO, options_.ca_file->c_str());
+  curl_easy_setopt(curl, CURLOPT_PROXY, proxy ? proxy->c_str() : "");
+  curl_easy_setopt(curl, CURLOPT_NOPROXY, "");
+  curl_easy_setopt(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  if (options_.ca_file) trust(curl, *options_.ca_file);
   if (request.method == "HEAD") curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
   if (request.method == "PUT") {  // without a body
     curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
@@ -220,8 +272,7 @@ HttpResponse HttpClient::send_once(const HttpRequest& request, const Url& url, b
   }
   if (code == CURLE_OK && transfer.to_sink()) transfer.begin();  // an empty body
   if (code != CURLE_OK && !transfer.stopped && response.failure.empty()) {
-    response.failure = words[0] != '\0' ? words.data() : curl_easy_strerror(code);
-    response.lasting = lasting_failure(code);
+    explain(curl, code, words[0] != '\0' ? words.data() : curl_easy_strerror(code), options_, proxy, response);
   }
   return response;
 }

@@ -10,12 +10,12 @@
 #include "base/log.h"
 #include "hub/address.h"
 #include "hub/file_choice.h"
-#include "hub/file_source.h"
 #include "hub/hash.h"
 #include "hub/lock_file.h"
 #include "hub/partial_file.h"
 #include "hub/patience.h"
 #include "hub/progress.h"
+#include "hub/resolved_url.h"
 #include "hub/transfer.h"
 
 namespace ganglion::hub {

@@ -108,10 +108,11 @@ AwsOptions aws_options(const Settings& settings) {
 HttpOptions http_options(const Settings& settings) {
   HttpOptions out;
   out.allow_private_redirects = is_true(settings.get("GANGLION_ALLOW_PRIVATE_REDIRECTS"));
-  out.http_proxy = first_of(settings, {"http_proxy", "all_proxy", "ALL_PROXY"});
+  out.http_proxy = first_of(settings, {"http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"});
   out.https_proxy = first_of(settings, {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"});
   out.no_proxy = first_of(settings, {"no_proxy", "NO_PROXY"});
-  out.ca_file = first_of(settings, {"CURL_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"});
+  // As requests and then OpenSSL have it.
+  out.ca_file = first_of(settings, {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"});
   return out;
 }
 

@@ -36,7 +36,7 @@ struct HttpOptions {
   std::chrono::seconds stall_timeout{30};  // with hardly a byte
   bool allow_private_redirects = false;
   std::optional<std::string> http_proxy, https_proxy, no_proxy;
-  std::optional<std::string> ca_file;
+  std::optional<std::string> ca_file;  // or a folder, of certificates to trust; nullopt: the system's
 };
 
 struct Options {

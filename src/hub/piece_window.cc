@@ -19,7 +19,7 @@ struct NoRanges {};
 
 }  // namespace
 
-PieceWindow::PieceWindow(FileSource& source, std::uint64_t begin, std::uint64_t end, const Options& options)
+PieceWindow::PieceWindow(ResolvedUrl& source, std::uint64_t begin, std::uint64_t end, const Options& options)
     : source_(source),
       begin_(begin),
       end_(end),

@@ -11,15 +11,15 @@
 #include <string>
 #include <string_view>
 
-#include "hub/file_source.h"
 #include "hub/options.h"
+#include "hub/resolved_url.h"
 
 namespace ganglion::hub {
 
 class PieceWindow {
  public:
   // The bytes [begin, end) of the file, which has `end` bytes.
-  PieceWindow(FileSource& source, std::uint64_t begin, std::uint64_t end, const Options& options);
+  PieceWindow(ResolvedUrl& source, std::uint64_t begin, std::uint64_t end, const Options& options);
 
   // Fetches all and calls `take` on this thread with each piece in order. False when the server gives no ranges: what
   // was taken until then is right. Errors: what fetching throws, after every connection has ended.
@@ -31,7 +31,7 @@ class PieceWindow {
   void stop(std::exception_ptr error);
   bool stopping() const;
 
-  FileSource& source_;
+  ResolvedUrl& source_;
   const std::uint64_t begin_, end_;
   const std::uint64_t pieces_;
   const std::uint64_t width_;  // pieces that may be in memory

@@ -11,11 +11,11 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "hub/file_choice.h"
-#include "hub/file_source.h"
 #include "hub/hash.h"
 #include "hub/lock_file.h"
 #include "hub/patience.h"
 #include "hub/progress.h"
+#include "hub/resolved_url.h"
 #include "hub/source.h"
 #include "hub/unpacked.h"
 
@@ -25,6 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMostPage = 16u << 20;
+constexpr const char* kProperties = "serving.properties";
 
 bool good_bucket(std::string_view bucket) {
   return bucket.size() >= 3 && bucket.size() <= 255 && bucket.find("..") == std::string_view::npos &&
@@ -216,7 +217,13 @@ fs::path S3::bring_folder() {
     names.push_back(object.key.substr(cut));
     files.emplace(names.back(), object);
   }
-  FileChoice choice = choose_files(names, place());
+  FileChoice choice;
+  if (files.contains("config.json") || !files.contains(kProperties)) choice = choose_files(names, place());
+  if (files.contains(kProperties)) {  // a model folder as `serve` takes it; a handler is fetched to be refused
+    for (const char* name : {kProperties, "model.py"}) {
+      if (files.contains(name)) choice.files.emplace_back(name);
+    }
+  }
   const fs::path whole = options_.cache / "s3" / sha256_hex(identity).substr(0, 32);
   std::error_code ignored;
   if (fs::is_directory(whole, ignored)) return whole;

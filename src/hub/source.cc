@@ -51,10 +51,23 @@ std::string looked_in(const std::string& path, const std::vector<fs::path>& base
 
 }  // namespace
 
+std::string_view without_archive_ending(std::string_view name) noexcept {
+  for (const std::string_view ending : kArchives) {
+    if (name.size() <= ending.size()) continue;
+    const std::string_view last = name.substr(name.size() - ending.size());
+    const auto same = [](unsigned char a, unsigned char b) { return std::tolower(a) == b; };
+    if (std::equal(last.begin(), last.end(), ending.begin(), same)) return name.substr(0, name.size() - ending.size());
+  }
+  return name;
+}
+
 bool is_archive_name(std::string_view path) noexcept {
-  std::string name(last_part(path));
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
-  return std::any_of(kArchives.begin(), kArchives.end(), [&](const char* ending) { return name.ends_with(ending); });
+  const std::string_view name = last_part(path);
+  return without_archive_ending(name).size() < name.size();
+}
+
+std::string shown(const Source& source) {
+  return source.kind == SourceKind::kWebArchive ? Url::parse(source.text, "hub").shown() : source.text;
 }
 
 Source parse_source(std::string_view text, const std::vector<fs::path>& bases, std::string_view place) {

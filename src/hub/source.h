@@ -20,7 +20,11 @@ struct Source {
 // starts messages. Errors: kNotFound when it is none of these, saying what was looked for; kUnsupported for djl:// and
 // other schemes, with the reason.
 Source parse_source(std::string_view text, const std::vector<std::filesystem::path>& bases, std::string_view place);
+// For logs and errors: the text without the query of a URL, which may hold a signature.
+std::string shown(const Source& source);
 // Whether the last part of a path ends as an archive that can be unpacked does: .zip, .mar, .tar, .tgz, .tar.gz ...
 bool is_archive_name(std::string_view path) noexcept;
+// "opt" of "opt.tar.gz"; the name itself when it is not an archive's.
+std::string_view without_archive_ending(std::string_view name) noexcept;
 
 }  // namespace ganglion::hub

@@ -151,7 +151,7 @@ class Fetch {
   const RemoteFile& remote_;
   PartialFile& file_;
   const Options& options_;
-  FileSource source_;
+  ResolvedUrl source_;
   Patience patience_;
   std::optional<Hasher> hasher_;
   bool whole_ = false, told_416_ = false;

@@ -6,10 +6,10 @@
 
 #include "base/error.h"
 #include "hub/archive.h"
-#include "hub/file_source.h"
 #include "hub/lock_file.h"
 #include "hub/patience.h"
 #include "hub/progress.h"
+#include "hub/resolved_url.h"
 
 namespace ganglion::hub {
 namespace {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -24,7 +25,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What all tensors of one run report to.
+std::uint64_t bytes_of_rows(const TensorSource& source, std::int64_t rows) {
+  const Dims& dims = source.dims();
+  std::uint64_t bytes = static_cast<std::uint64_t>(rows) * dtype_size(source.dtype());
+  for (std::size_t i = 1; i < dims.size(); ++i) bytes *= static_cast<std::uint64_t>(dims[i]);
+  return bytes;
+}
+
+std::int64_t row_count(const TensorSource& source) { return source.dims().empty() ? 1 : source.dims()[0]; }
+
+// What all tensors of one run report to, on the thread that writes.
 struct Progress {
   const QuantizeOptions& options;
   std::uint64_t done = 0;
@@ -35,66 +45,62 @@ struct Progress {
   }
 };
 
-std::uint64_t bytes_of_rows(const TensorSource& source, std::int64_t rows) {
-  const Dims& dims = source.dims();
-  std::uint64_t bytes = static_cast<std::uint64_t>(rows) * dtype_size(source.dtype());
-  for (std::size_t i = 1; i < dims.size(); ++i) bytes *= static_cast<std::uint64_t>(dims[i]);
-  return bytes;
-}
-
-class Copied final : public TensorSource {
+// Rows of a tensor to write, read by all threads; `old_row_bytes` is what a row of it stands for in the old checkpoint.
+class OnAllThreads final : public TensorSource {
  public:
-  Copied(std::shared_ptr<const TensorSource> source, Progress& progress)
-      : source_(std::move(source)), progress_(progress) {}
+  OnAllThreads(std::shared_ptr<const TensorSource> source, std::uint64_t old_row_bytes, Progress& progress)
+      : source_(std::move(source)), old_row_bytes_(old_row_bytes), progress_(progress) {}
   DType dtype() const override { return source_->dtype(); }
   const Dims& dims() const override { return source_->dims(); }
   void read_rows(std::int64_t begin, std::int64_t end, std::byte* out) const override {
-    source_->read_rows(begin, end, out);
-    progress_.add(bytes_of_rows(*source_, end - begin));
+    ThreadPool* pool = progress_.options.pool;
+    const auto part = [&](int thread) {
+      const Range range = split_range(end - begin, pool == nullptr ? 1 : pool->threads(), thread);
+      if (range.begin == range.end) return;
+      source_->read_rows(begin + range.begin, begin + range.end, out + bytes_of_rows(*source_, range.begin));
+    };
+    pool == nullptr ? part(0) : pool->run(part);
+    progress_.add(old_row_bytes_ * static_cast<std::uint64_t>(end - begin));
   }
 
  private:
   std::shared_ptr<const TensorSource> source_;
+  const std::uint64_t old_row_bytes_;
   Progress& progress_;
 };
 
-// A matrix read once, for its numbers, which are written first: scales and errors are kept from then.
-struct Once {
-  checkpoint::Quantizer quantizer;
-  Progress& progress;
+// A matrix that is written as its numbers and then its scales, which are found on the way. Both are read once.
+struct Written {
   std::string name;
-  Tensor scales = Tensor(quantizer.scale_type(), quantizer.scale_dims());
-  checkpoint::SquaredError error = {};
+  std::shared_ptr<const checkpoint::Quantizer> quantizer;
+  std::vector<checkpoint::SquaredError> errors;  // of rows, added up in order whatever the threads
 };
 
-class NumbersOnce final : public TensorSource {
+class NumbersOf final : public TensorSource {
  public:
-  explicit NumbersOnce(std::shared_ptr<Once> once) : once_(std::move(once)) {}
-  DType dtype() const override { return once_->quantizer.type(); }
-  const Dims& dims() const override { return once_->quantizer.matrix().dims(); }
+  explicit NumbersOf(Written& written) : written_(written), quantizer_(written.quantizer) {}
+  DType dtype() const override { return quantizer_->type(); }
+  const Dims& dims() const override { return quantizer_->matrix().dims(); }
   void read_rows(std::int64_t begin, std::int64_t end, std::byte* out) const override {
-    const auto row = static_cast<std::int64_t>(once_->scales.bytes()) / std::max<std::int64_t>(1, dims()[0]);
-    once_->quantizer.read(begin, end, reinterpret_cast<std::int8_t*>(out), once_->scales.data() + begin * row,
-                          &once_->error);
-    once_->progress.add(bytes_of_rows(once_->quantizer.matrix(), end - begin));
+    quantizer_->read_numbers(begin, end, reinterpret_cast<std::int8_t*>(out), written_.errors.data() + begin);
   }
 
  private:
-  std::shared_ptr<Once> once_;
+  Written& written_;
+  std::shared_ptr<const checkpoint::Quantizer> quantizer_;
 };
 
-class ScalesOnce final : public TensorSource {
+class ScalesOf final : public TensorSource {
  public:
-  explicit ScalesOnce(std::shared_ptr<Once> once) : once_(std::move(once)) {}
-  DType dtype() const override { return once_->scales.dtype(); }
-  const Dims& dims() const override { return once_->scales.dims(); }
+  explicit ScalesOf(std::shared_ptr<const checkpoint::Quantizer> quantizer) : quantizer_(std::move(quantizer)) {}
+  DType dtype() const override { return quantizer_->scale_type(); }
+  const Dims& dims() const override { return quantizer_->scale_dims(); }
   void read_rows(std::int64_t begin, std::int64_t end, std::byte* out) const override {
-    const auto row = static_cast<std::int64_t>(once_->scales.bytes()) / std::max<std::int64_t>(1, dims()[0]);
-    std::copy_n(once_->scales.data() + begin * row, (end - begin) * row, out);
+    quantizer_->read_scales(begin, end, out);
   }
 
  private:
-  std::shared_ptr<Once> once_;
+  std::shared_ptr<const checkpoint::Quantizer> quantizer_;
 };
 
 // Everything beside the weights, whatever it is called.
@@ -184,7 +190,7 @@ QuantizeReport quantize_checkpoint(const fs::path& folder, const fs::path& out, 
     declared[stored_name(store, matrix.name, family.optional_prefixes)] = matrix;
   }
   std::vector<checkpoint::NamedTensor> tensors;
-  std::vector<std::shared_ptr<Once>> matrices;
+  std::deque<Written> matrices;  // whose addresses stay
   std::vector<std::string> in_s8, kept;
   for (const std::string& name : store.names()) {
     if (used.count(name) == 0) {
@@ -192,27 +198,33 @@ QuantizeReport quantize_checkpoint(const fs::path& folder, const fs::path& out, 
       continue;
     }
     std::shared_ptr<const TensorSource> source = store.source(name);
-    progress.all += bytes_of_rows(*source, source->dims().empty() ? 1 : source->dims()[0]);
+    progress.all += bytes_of_rows(*source, row_count(*source));
     const auto matrix = declared.find(name);
     if (matrix == declared.end() || is_float(matrix->second.type)) {
       ++report.kept;
       if (matrix != declared.end()) kept.push_back(name);
-      tensors.push_back({name, std::make_shared<Copied>(std::move(source), progress)});
+      const std::uint64_t row_bytes = bytes_of_rows(*source, 1);
+      tensors.push_back({name, std::make_shared<OnAllThreads>(std::move(source), row_bytes, progress)});
       continue;
     }
     if (matrix->second.transposed) source = transposed_source(std::move(source));
+    const std::uint64_t row_bytes = bytes_of_rows(*source, 1);
     const bool four = matrix->second.type == DType::kS4;
     ++(four ? report.in_s4 : report.in_s8);
     if (!four) in_s8.push_back(name);
-    matrices.push_back(std::make_shared<Once>(
-        Once{checkpoint::Quantizer(std::move(source), matrix->second.type, options.group, name), progress, name}));
-    std::shared_ptr<const TensorSource> numbers = std::make_shared<NumbersOnce>(matrices.back());
-    tensors.push_back({name, four ? checkpoint::pairs_of(std::move(numbers)) : std::move(numbers)});
-    tensors.push_back({name + "_scale", std::make_shared<ScalesOnce>(matrices.back())});
+    Written& written = matrices.emplace_back();
+    written.name = name;
+    written.errors.resize(static_cast<std::size_t>(row_count(*source)));
+    written.quantizer =
+        std::make_shared<checkpoint::Quantizer>(std::move(source), matrix->second.type, options.group, name);
+    std::shared_ptr<const TensorSource> numbers = std::make_shared<NumbersOf>(written);
+    if (four) numbers = checkpoint::pairs_of(std::move(numbers));
+    tensors.push_back({name, std::make_shared<OnAllThreads>(std::move(numbers), row_bytes, progress)});
+    tensors.push_back({name + "_scale", std::make_shared<ScalesOf>(written.quantizer)});
   }
   report.bytes_before = store.bytes();
   for (const checkpoint::NamedTensor& tensor : tensors) {
-    report.bytes_after += bytes_of_rows(*tensor.source, tensor.source->dims().empty() ? 1 : tensor.source->dims()[0]);
+    report.bytes_after += bytes_of_rows(*tensor.source, row_count(*tensor.source));
   }
 
   Unfinished unfinished(out);
@@ -221,11 +233,16 @@ QuantizeReport quantize_checkpoint(const fs::path& folder, const fs::path& out, 
   copy_other_files(folder, unfinished.path());
   unfinished.finish();
 
-  for (const auto& matrix : matrices) {
-    const double error = matrix->error.whole > 0 ? std::sqrt(matrix->error.error / matrix->error.whole) : 0;
+  for (const Written& matrix : matrices) {
+    checkpoint::SquaredError sum;
+    for (const checkpoint::SquaredError& row : matrix.errors) {
+      sum.error += row.error;
+      sum.whole += row.whole;
+    }
+    const double error = sum.whole > 0 ? std::sqrt(sum.error / sum.whole) : 0;
     if (error < report.largest_error) continue;
     report.largest_error = error;
-    report.largest_error_at = matrix->name;
+    report.largest_error_at = matrix.name;
   }
   return report;
 }

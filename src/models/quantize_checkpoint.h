@@ -13,6 +13,7 @@
 #include <functional>
 #include <string>
 
+#include "base/thread_pool.h"
 #include "tensor/dtype.h"
 
 namespace ganglion::models {
@@ -20,6 +21,7 @@ namespace ganglion::models {
 struct QuantizeOptions {
   DType to = DType::kS8;                                                     // or kS4
   std::int64_t group = 32;                                                   // of s4
+  ThreadPool* pool = nullptr;                                                // null: the caller's thread alone
   std::function<void(std::uint64_t done, std::uint64_t all)> progress = {};  // bytes of the old weights read
 };
 
@@ -32,9 +34,10 @@ struct QuantizeReport {
   std::string largest_error_at;                 // its name
 };
 
-// Writes `out`, which must not exist or be an empty folder: beside it first, then in its place. A row at a time in
-// memory. Errors: as read_config, Store::open and the family's builder; kInvalidArgument when the checkpoint is
-// quantized already or `out` cannot be written; kDataCorrupt for weights that are not finite.
+// Writes `out`, which must not exist or be an empty folder: beside it first, then in its place. The same bytes whatever
+// the threads. In memory: a few MiB of rows, and the scales. Errors: as read_config, Store::open and the family's
+// builder; kInvalidArgument when the checkpoint is quantized already or `out` cannot be written; kDataCorrupt for
+// weights that are not finite.
 QuantizeReport quantize_checkpoint(const std::filesystem::path& folder, const std::filesystem::path& out,
                                    const QuantizeOptions& options);
 

@@ -59,6 +59,14 @@ struct StepTime {
   std::int64_t runs = 0;
 };
 
+// Where to look for values that are not finite: rows [begin, end) of what is bounded by each size input, in the order
+// of those inputs; what has no such rows is looked at whole.
+struct RowRange {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+};
+using RowsInQuestion = std::vector<RowRange>;
+
 class Executable {
  public:
   virtual ~Executable() = default;
@@ -72,11 +80,10 @@ class Executable {
 
   // Loads weights, each from its sources, on all threads; `on_bytes` is called on this thread now and then with the
   // bytes stored so far. A source's dims must be the parameter's; a float source of another float type is converted
-  // (nearest even). kInvalidArgument when a parameter, dims, type or count do not fit, before anything is read;
-  // whatever a source throws. Not thread-safe.
-  virtual void load_weights(std::span<const WeightSources> weights,
-                            const std::function<void(std::int64_t)>& on_bytes) = 0;
-  void load_weights(std::span<const WeightSources> weights) { load_weights(weights, nullptr); }
+  // (nearest even), and it is let go when the last of it has been read, since it may hold memory. kInvalidArgument when
+  // a parameter, dims, type or count do not fit, before anything is read; whatever a source throws. Not thread-safe.
+  virtual void load_weights(std::vector<WeightSources> weights, const std::function<void(std::int64_t)>& on_bytes) = 0;
+  void load_weights(std::vector<WeightSources> weights) { load_weights(std::move(weights), nullptr); }
 
   // All stored weights as one piece of memory, allocated now, and a text that says how they lie in it: images of equal
   // layouts are interchangeable. A caller that fills the image itself says so with weights_are_in_image(), instead of
@@ -95,6 +102,14 @@ class Executable {
   // or a weight has not been loaded. Not thread-safe: one run at a time.
   virtual void run(std::span<const std::vector<TensorView>> inputs,
                    std::span<std::vector<MutableTensorView>> results) = 0;
+
+  // Runs the module once more, slowly, and says for each of `questions` which step was the first to give a value that
+  // is not finite in those rows: "layer 3: matmul f16 avx2 [512,2048]x[8192,2048] with model.layers.3.fc1.weight";
+  // empty when none was, or when the backend has no steps to look at. Right after a run with the same arguments it
+  // changes nothing: the results and the state get the bits they have. Errors: as run.
+  virtual std::vector<std::string> find_not_finite(std::span<const std::vector<TensorView>> inputs,
+                                                   std::span<std::vector<MutableTensorView>> results,
+                                                   std::span<const RowsInQuestion> questions) = 0;
 
   // The state of one rank as it is now, for tests and `run --dump`. The view is valid until the next run.
   virtual TensorView state(std::int64_t parameter, int rank) const = 0;

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "checkpoint/packed_folder.h"
 #include "engine/model.h"
 #include "models/registry.h"
 #include "tokenizer/stream_decoder.h"
@@ -115,10 +116,16 @@ ModelLoader engine_loader(const EngineLoaderOptions& options) {
     engine_options.tp = tp_of(settings, config);
     engine_options.n_positions = settings.n_positions;
     engine_options.max_sequences = settings.max_rolling_batch_size;
+    engine_options.max_batch_tokens = settings.max_rolling_batch_prefill_tokens;
+    engine_options.prefix_cache = settings.enable_prefix_caching;
     engine_options.queue_capacity = settings.job_queue_size;
     engine_options.isa = options.isa;
     engine_options.memory_bytes = options.memory_bytes;
-    engine_options.weight_cache = options.weight_cache;
+    engine_options.weight_cache =
+        settings.weight_cache.empty()
+            ? options.weight_cache
+            : checkpoint::packed_folder(settings.weight_cache, options.user_cache).value_or("");
+    engine_options.weight_cache_bytes = options.weight_cache_bytes;
     engine_options.pool = options.pool;
     engine_options.metrics = options.registry;
     engine_options.metric_model = entry.name;

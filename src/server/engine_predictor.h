@@ -21,7 +21,9 @@ struct EngineLoaderOptions {
   metrics::Registry* registry = nullptr;
   std::string isa = {};                     // "": the best this CPU has
   std::int64_t memory_bytes = 0;            // a model may take; 0: what the machine has free
-  std::filesystem::path weight_cache = {};  // folder of packed weights; "": none
+  std::filesystem::path weight_cache = {};  // folder of packed weights, where a model does not say; "": none
+  std::uint64_t weight_cache_bytes = 0;     // most that it may hold; 0: any number
+  std::filesystem::path user_cache = {};    // where option.weight_cache=on has it
 };
 
 // Loads checkpoints into engines. What a load throws names the setting that caused it, where one did: dtype,

@@ -10,6 +10,13 @@
 #include "hub/progress.h"
 
 namespace ganglion::server {
+namespace {
+
+std::string shown(const ModelEntry& entry) {
+  return entry.folder.empty() ? hub::shown(entry.source) : entry.folder.string();
+}
+
+}  // namespace
 
 HostedModels::HostedModels(const ServerConfig& config, ModelLoader loader, Deadlines& deadlines)
     : loader_(std::move(loader)), deadlines_(deadlines) {
@@ -18,7 +25,7 @@ HostedModels::HostedModels(const ServerConfig& config, ModelLoader loader, Deadl
       if (model.entry.name == entry.name && model.entry.version == entry.version) {
         fail(Code::kInvalidArgument,
              "[models] two models are named '{}': {} and {}; give one another name with -m name=FOLDER", entry.name,
-             model.entry.folder.string(), entry.folder.string());
+             shown(model.entry), shown(entry));
       }
     }
     HostedModel model;
@@ -47,21 +54,23 @@ void HostedModels::load_all(const ServerConfig& config) {
 }
 
 // The time that a download takes does not count as loading time: it has limits of its own.
-void HostedModels::bring(const ModelEntry& entry, ModelSettings& settings, const ServerConfig& config) {
+std::filesystem::path HostedModels::bring(const std::string& name, const hub::Source& source,
+                                          const std::string& revision, const ServerConfig& config) {
   hub::Options options = config.hub;
   const auto cancelled = options.cancelled;
   options.cancelled = [this, cancelled] { return stopping_ || cancelled(); };
   const auto progress = hub::make_progress();
   options.progress = progress.get();
-  if (settings.source.kind != hub::SourceKind::kFolder)
-    log::info("[server] {}: bringing {}", entry.name, settings.source.text);
-  settings.model_folder = hub::Hub(std::move(options)).bring(settings.source, settings.revision);
+  log::info("[server] {}: bringing {}", name, hub::shown(source));
+  return hub::Hub(std::move(options)).bring(source, revision);
 }
 
 void HostedModels::load_one(std::size_t i, const ServerConfig& config) {
-  const ModelEntry entry = models_[i].entry;  // never changes after the constructor
+  ModelEntry entry = models_[i].entry;  // which never changes after the constructor
+  if (entry.folder.empty()) entry.folder = bring(entry.name, entry.source, "", config);
   ModelSettings settings = read_model_settings(entry, config);
-  if (settings.model_folder.empty()) bring(entry, settings, config);
+  if (settings.model_folder.empty())
+    settings.model_folder = bring(entry.name, settings.source, settings.revision, config);
   {
     std::lock_guard lock(mutex_);
     models_[i].settings = settings;

@@ -54,7 +54,8 @@ class HostedModels {
 
  private:
   void load_all(const ServerConfig& config);
-  void bring(const ModelEntry& entry, ModelSettings& settings, const ServerConfig& config);
+  std::filesystem::path bring(const std::string& name, const hub::Source& source, const std::string& revision,
+                              const ServerConfig& config);
   void load_one(std::size_t i, const ServerConfig& config);
   void settle(std::size_t i, std::shared_ptr<Predictor> predictor, std::exception_ptr error);
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "hub/url.h"
 
 namespace ganglion::server {
 namespace {
@@ -27,13 +28,13 @@ std::string name_of(const fs::path& folder) {
   return name;
 }
 
-// "s3" of "s3://x" and "file" of "file:/x"; "" for a path.
-std::string_view scheme_of(std::string_view url) {
-  const std::size_t colon = url.find(':');
-  if (colon == std::string_view::npos || colon < 2) return "";
-  const std::string_view scheme = url.substr(0, colon);
-  const bool letters = std::all_of(scheme.begin(), scheme.end(), [](unsigned char c) { return std::isalnum(c); });
-  return letters ? scheme : "";
+// Of "s3://bucket/opt-13b.tar.gz?x" "opt_13b".
+std::string name_of(const hub::Source& source) {
+  std::string_view text = source.text;
+  if (source.kind == hub::SourceKind::kWebArchive) text = text.substr(0, text.find_first_of("?#"));
+  while (text.ends_with('/')) text.remove_suffix(1);
+  text = hub::last_part(text);
+  return name_of(fs::path(hub::without_archive_ending(text)));
 }
 
 }  // namespace
@@ -41,8 +42,8 @@ std::string_view scheme_of(std::string_view url) {
 ModelEntry parse_model_entry(std::string_view text, const fs::path& base) {
   ModelEntry entry;
   std::string_view url = text;
-  if (const std::size_t equals = text.find('=');
-      equals != std::string_view::npos && equals > 0 && text.substr(0, equals).find('?') == std::string_view::npos) {
+  if (const std::size_t equals = text.find('='); equals != std::string_view::npos && equals > 0 &&
+                                                 text.substr(0, equals).find_first_of("?/") == std::string_view::npos) {
     std::string_view label = text.substr(0, equals);
     url = text.substr(equals + 1);
     if (label.starts_with('[')) label.remove_prefix(1);
@@ -60,25 +61,14 @@ ModelEntry parse_model_entry(std::string_view text, const fs::path& base) {
   if (url.empty())
     fail(Code::kInvalidArgument, "[models] '{}': the url is empty; wanted [name[:version[:engine[:devices]]]=]url",
          text);
-  if (const std::string_view scheme = scheme_of(url); scheme == "file") {
-    url.remove_prefix(5);
-    if (url.starts_with("//")) url.remove_prefix(2);
-  } else if (!scheme.empty()) {
-    fail(Code::kUnsupported, "[models] '{}': urls of kind {}: are not supported; give the path of a folder", text,
-         scheme);
+  hub::Source source = hub::parse_source(url, {base}, entry.name.empty() ? "models" : "models: " + entry.name);
+  if (source.kind == hub::SourceKind::kFolder) {
+    entry.folder = source.path;
+    if (entry.name.empty()) entry.name = name_of(fs::canonical(entry.folder));
+  } else {
+    if (entry.name.empty()) entry.name = name_of(source);
+    entry.source = std::move(source);
   }
-  for (const char* ending : {".zip", ".mar", ".tar", ".tgz", ".tar.gz", ".tar.z"}) {
-    if (url.ends_with(ending))
-      fail(Code::kUnsupported, "[models] '{}': archives ({}) are not supported; unpack it and give the folder", text,
-           ending);
-  }
-  entry.folder = fs::path(url).is_absolute() ? fs::path(url) : base / fs::path(url);
-  std::error_code ignored;
-  if (!fs::is_directory(entry.folder, ignored)) {
-    fail(Code::kNotFound, "[models] '{}': {} is not a folder; wanted the path of a model folder", text,
-         entry.folder.string());
-  }
-  if (entry.name.empty()) entry.name = name_of(fs::canonical(entry.folder));
   return entry;
 }
 

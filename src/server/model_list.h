@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "hub/source.h"
+
 namespace ganglion::server {
 
 struct ModelEntry {
@@ -13,12 +15,14 @@ struct ModelEntry {
   std::string version;  // "" when not given
   std::string engine;   // "" when not given
   std::string devices;  // "" when not given
+  // With serving.properties, or config.json and no properties; "" until what comes from elsewhere is brought here.
   std::filesystem::path folder;
+  hub::Source source = {};  // of what comes from elsewhere
 };
 
-// One entry of the list; relative paths start from `base`. A name that is not given is the folder's, with '_' for what
-// is not a letter, digit or '_'. Errors: kNotFound when there is no such folder, kUnsupported for other URL schemes and
-// for archives, by name, kInvalidArgument for a malformed entry.
+// One entry of the list; its url is whatever hub::parse_source takes, with relative paths from `base`. Nothing is
+// fetched yet. A name that is not given is the last part of the url without an archive's ending, with '_' for what is
+// not a letter, digit or '_'. Errors: as parse_source; kInvalidArgument for a malformed entry.
 ModelEntry parse_model_entry(std::string_view text, const std::filesystem::path& base);
 
 // Every model of a store: the store itself when it holds serving.properties or config.json, else each folder in it that

@@ -11,14 +11,25 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array kUsedOptions = {"entryPoint",      "model_id",
-                                     "batch_size",      "tensor_parallel_degree",
-                                     "n_positions",     "dtype",
-                                     "predict_timeout", "model_loading_timeout",
-                                     "rolling_batch",   "max_rolling_batch_size",
-                                     "s3url",           "revision",
-                                     "load_in_8bit",    "quantize",
-                                     "group_size",      "kv_cache_dtype"};
+constexpr std::array kUsedOptions = {"entryPoint",
+                                     "model_id",
+                                     "batch_size",
+                                     "tensor_parallel_degree",
+                                     "n_positions",
+                                     "dtype",
+                                     "predict_timeout",
+                                     "model_loading_timeout",
+                                     "rolling_batch",
+                                     "max_rolling_batch_size",
+                                     "s3url",
+                                     "revision",
+                                     "load_in_8bit",
+                                     "quantize",
+                                     "group_size",
+                                     "kv_cache_dtype",
+                                     "max_rolling_batch_prefill_tokens",
+                                     "enable_prefix_caching",
+                                     "weight_cache"};
 // The entry points whose work the default handler does.
 constexpr std::array kEntryPoints = {"djl_python.transformers-neuronx", "djl_python.transformers_neuronx",
                                      "djl_python.transformer-neuronx", "djl_python.huggingface"};
@@ -100,8 +111,10 @@ ModelSettings read_model_settings(const ModelEntry& entry, const ServerConfig& s
   Properties file = Properties::parse("", "serving.properties");
   const fs::path path = entry.folder / "serving.properties";
   std::error_code ignored;
-  const bool has_file = fs::exists(path, ignored);
-  if (has_file) file = Properties::parse(read_text(path, 1u << 20), "serving.properties");
+  // What the author of a published checkpoint puts beside it does not set up this server.
+  const bool configures = entry.source.kind != hub::SourceKind::kHuggingFace;
+  if (configures && fs::exists(path, ignored))
+    file = Properties::parse(read_text(path, 1u << 20), "serving.properties");
 
   ModelSettings settings;
   settings.engine = !entry.engine.empty() ? entry.engine : file.get("engine").value_or("Python");
@@ -115,7 +128,7 @@ ModelSettings read_model_settings(const ModelEntry& entry, const ServerConfig& s
          "[serving.properties] option.entryPoint={}: handlers of one's own are not run; use one of {}",
          settings.entry_point, listed(kEntryPoints));
   }
-  if (settings.entry_point.empty() && fs::exists(entry.folder / "model.py", ignored)) {
+  if (configures && settings.entry_point.empty() && fs::exists(entry.folder / "model.py", ignored)) {
     fail(Code::kUnsupported,
          "[serving.properties] {}: handlers of one's own are not run; remove it or set option.entryPoint to one of {}",
          (entry.folder / "model.py").string(), listed(kEntryPoints));
@@ -136,6 +149,7 @@ ModelSettings read_model_settings(const ModelEntry& entry, const ServerConfig& s
   settings.quantize = read_quantize(file);
   settings.group_size = read_group_size(file);
   settings.kv_cache_dtype = file.get("option.kv_cache_dtype").value_or("");
+  settings.weight_cache = file.get("option.weight_cache").value_or("");
   settings.model_loading_timeout = std::chrono::seconds(
       file.integer("option.model_loading_timeout", 1, 1'000'000).value_or(server.model_loading_timeout.count()));
   settings.predict_timeout = std::chrono::seconds(
@@ -144,6 +158,10 @@ ModelSettings read_model_settings(const ModelEntry& entry, const ServerConfig& s
   settings.max_rolling_batch_size =
       std::max(settings.batch_size,
                file.integer("option.max_rolling_batch_size", 1, 65'536).value_or(settings.max_rolling_batch_size));
+  settings.max_rolling_batch_prefill_tokens = file.integer("option.max_rolling_batch_prefill_tokens", 1, 1 << 20)
+                                                  .value_or(settings.max_rolling_batch_prefill_tokens);
+  settings.enable_prefix_caching =
+      file.boolean("option.enable_prefix_caching").value_or(settings.enable_prefix_caching);
   for (const auto& [key, value] : file.entries()) {
     if (key == "option.revision" && settings.source.kind != hub::SourceKind::kHuggingFace) {
       settings.unused_options.push_back(key);

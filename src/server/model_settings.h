@@ -28,11 +28,14 @@ struct ModelSettings {
   std::string quantize;                       // as written, "" for none; engine::parse_quantize reads it
   std::int64_t group_size = 32;               // of s4
   std::string kv_cache_dtype;                 // as written, "" as dtype says; engine::parse_cache_type reads it
+  std::string weight_cache;                   // folder of packed weights, on or off; "": as the server has it
   std::chrono::seconds model_loading_timeout{240};
   std::chrono::seconds predict_timeout{120};
   std::int64_t job_queue_size = 1000;
-  std::int64_t max_rolling_batch_size = 32;  // sequences that run together
-  std::vector<std::string> unused_options;   // option.* keys without effect here
+  std::int64_t max_rolling_batch_size = 32;             // sequences that run together
+  std::int64_t max_rolling_batch_prefill_tokens = 512;  // of one step, with those of sequences that decode
+  bool enable_prefix_caching = true;        // what was computed of a prompt's beginning serves other requests
+  std::vector<std::string> unused_options;  // option.* keys without effect here
 };
 
 // Settings of the model in `entry`: its serving.properties (which may be absent, when config.json is beside it) over

@@ -130,6 +130,7 @@ class Prediction : public std::enable_shared_from_this<Prediction> {
       }
       request.prompt = rows_[i].prompt;
       request.sampling = task_.sampling;
+      request.cache_salt = task_.cache_salt;
       // Rows of one request with one seed must not be copies of each other.
       if (request.sampling.seed) *request.sampling.seed += i;
       if (task_.form == Task::Form::kParameters && !task_.ignore_eos) {

@@ -117,12 +117,42 @@ TEST_F(ConfigurationTest, ModelEntriesHaveDjlsSyntax) {
   EXPECT_EQ(full.devices, "nc0;nc4");
   EXPECT_EQ(parse_model_entry("[test::Python]=x", folder_).folder, folder_ / "x");
   EXPECT_EQ(parse_model_entry("test::Python=file:" + path, folder_).version, "");
-  EXPECT_NE(refusal([&] { parse_model_entry("s3://bucket/x", folder_); }).find("urls of kind s3"), std::string::npos);
-  EXPECT_NE(refusal([&] { parse_model_entry("m=https://host/x.zip", folder_); }).find("urls of kind https"),
-            std::string::npos);
-  EXPECT_NE(refusal([&] { parse_model_entry("x.tar.gz", folder_); }).find("archives (.tar.gz)"), std::string::npos);
-  EXPECT_NE(refusal([&] { parse_model_entry("two", folder_); }).find("is not a folder"), std::string::npos);
+  write("dir/a=b/config.json", "{}");
+  EXPECT_EQ(parse_model_entry("dir/a=b", folder_).folder, folder_ / "dir/a=b");
   EXPECT_NE(refusal([&] { parse_model_entry("a:b:c:d:e=x", folder_); }).find("wanted [name"), std::string::npos);
+}
+
+TEST_F(ConfigurationTest, AModelEntryNamesWhatComesFromElsewhereToo) {
+  struct Row {
+    const char *text, *name;
+    hub::SourceKind kind;
+  };
+  for (const Row& row :
+       {Row{"facebook/opt-1.3b", "opt_1_3b", hub::SourceKind::kHuggingFace},
+        Row{"s3://bucket/models/opt-13b/", "opt_13b", hub::SourceKind::kS3},
+        Row{"https://host/a/opt-13b.tar.gz?Signature=a/b.zip", "opt_13b", hub::SourceKind::kWebArchive}}) {
+    const ModelEntry entry = parse_model_entry(row.text, folder_);
+    EXPECT_EQ(entry.name, row.name);
+    EXPECT_EQ(entry.source.kind, row.kind) << row.text;
+    EXPECT_EQ(entry.source.text, row.text);
+    EXPECT_TRUE(entry.folder.empty());
+    EXPECT_EQ(parse_model_entry("m:v1=" + std::string(row.text), folder_).name, "m");
+    EXPECT_EQ(hub::shown(entry.source).find("Signature"), std::string::npos);
+  }
+  EXPECT_NE(refusal([&] { parse_model_entry("m=djl://x/y", folder_); }).find("[models: m] djl://x/y"),
+            std::string::npos);
+  EXPECT_NE(refusal([&] { parse_model_entry("m=./two", folder_); }).find("no such folder"), std::string::npos);
+}
+
+TEST_F(ConfigurationTest, ARepositoryOfTheHubDoesNotSetUpTheServer) {
+  write("x/config.json", "{}");
+  write("x/model.py", "");
+  write("x/serving.properties", "option.n_positions=64\n");
+  ModelEntry entry = parse_model_entry("org/x", "/");
+  entry.folder = folder_ / "x";
+  EXPECT_EQ(read_model_settings(entry, ServerConfig{}).n_positions, ModelSettings{}.n_positions);
+  entry.source = {};
+  EXPECT_NE(refusal([&] { read_model_settings(entry, ServerConfig{}); }).find("model.py"), std::string::npos);
 }
 
 TEST_F(ConfigurationTest, LoadModelsIsAListOfPaths) {
@@ -143,6 +173,13 @@ TEST_F(ConfigurationTest, ReadsTheModelFolderOfTheExample) {
   EXPECT_TRUE(read.unused_options.empty());
 }
 
+TEST_F(ConfigurationTest, AModelMaySayWhereItsPackedWeightsAreKept) {
+  EXPECT_EQ(settings("").weight_cache, "");
+  const ModelSettings said = settings("option.weight_cache=/data/packed\n");
+  EXPECT_EQ(said.weight_cache, "/data/packed");
+  EXPECT_TRUE(said.unused_options.empty());
+}
+
 TEST_F(ConfigurationTest, WeightsOfEightBitsAreAskedForInDjlsTwoWays) {
   EXPECT_EQ(settings("option.load_in_8bit=true\n").quantize, "static_int8");
   EXPECT_EQ(settings("option.load_in_8bit=True\noption.quantize=static_int8\n").quantize, "static_int8");
@@ -158,6 +195,17 @@ TEST_F(ConfigurationTest, QuantizationsThatContradictEachOtherAreRefused) {
   EXPECT_THROW(settings("option.load_in_8bit=true\noption.quantize=s4\n"), Error);
   EXPECT_THROW(settings("option.load_in_8bit=maybe\n"), Error);
   EXPECT_THROW(settings("option.group_size=48\n"), Error);
+}
+
+TEST_F(ConfigurationTest, TheTokensOfAStepAndThePrefixCacheAreOptions) {
+  EXPECT_EQ(settings("").max_rolling_batch_prefill_tokens, 512);
+  EXPECT_TRUE(settings("").enable_prefix_caching);
+  const ModelSettings own =
+      settings("option.max_rolling_batch_prefill_tokens=128\noption.enable_prefix_caching=false\n");
+  EXPECT_EQ(own.max_rolling_batch_prefill_tokens, 128);
+  EXPECT_FALSE(own.enable_prefix_caching);
+  EXPECT_TRUE(own.unused_options.empty());
+  EXPECT_THROW(settings("option.max_rolling_batch_prefill_tokens=0\n"), Error);
 }
 
 TEST_F(ConfigurationTest, ModelsHaveTheServersDefaults) {

@@ -161,6 +161,11 @@ void read_parameter(const std::string& name, const Json& value, Task& task, cons
     task.ignore_eos = truth(value, place);
   } else if (name == "eos_token_id") {
     read_eos_ids(value, task, limits);
+  } else if (name == "cache_salt") {
+    if (!value.is_string() || value.get_ref<const std::string&>().size() > kLongestCacheSalt)
+      fail(Code::kInvalidArgument, "[request] {} is {}; wanted a string of at most {} bytes", place, seen(value),
+           kLongestCacheSalt);
+    task.cache_salt = value.get<std::string>();
   } else if (name == "use_cache" || name == "pad_token_id" || name == "bos_token_id") {
     // Nothing is padded, the cache is always used, and the tokenizer knows its own begin of text.
   } else if ((name == "stop_sequences" || name == "stop" || name == "bad_words_ids") && value.is_array() &&
@@ -173,7 +178,7 @@ void read_parameter(const std::string& name, const Json& value, Task& task, cons
     fail(Code::kUnsupported,
          "[request] {} = {} is not supported; supported are max_new_tokens, max_length, do_sample, temperature, top_k, "
          "top_p, seed, "
-         "return_full_text, details, ignore_eos_token and eos_token_id",
+         "return_full_text, details, ignore_eos_token, eos_token_id and cache_salt",
          place, seen(value));
   }
 }

@@ -32,6 +32,7 @@ struct Task {
   std::optional<bool> return_full_text;
   bool details = false;
   bool stream = false;
+  std::string cache_salt;  // see engine::Request
 
   engine::Sampling sampling;
 };
@@ -44,6 +45,8 @@ struct TaskLimits {
 
 // Tokens that the third form adds when nothing says how many (fewer when n_positions leaves less room).
 inline constexpr std::int64_t kDefaultNewTokens = 30;
+
+inline constexpr std::size_t kLongestCacheSalt = 256;  // bytes
 
 // Errors: kInvalidArgument for what is missing, of another type or out of range; kUnsupported for parameters of
 // generate() that are not served (beams, stop strings), by name. Messages start with [request].

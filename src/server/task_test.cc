@@ -106,6 +106,15 @@ TEST(Task, ParametersThatAreNotServedAreRefusedNotIgnored) {
   }
 }
 
+TEST(Task, ACacheSaltIsAShortString) {
+  EXPECT_EQ(parse_task(R"({"inputs":"a","parameters":{"cache_salt":"tenant 7"}})", kLimits).cache_salt, "tenant 7");
+  EXPECT_EQ(refusal(R"({"inputs":"a","parameters":{"cache_salt":7}})"),
+            "[request] parameters.cache_salt is 7; wanted a string of at most 256 bytes");
+  EXPECT_NE(
+      refusal(R"({"inputs":"a","parameters":{"cache_salt":")" + std::string(257, 'x') + "\"}}").find("at most 256"),
+      std::string::npos);
+}
+
 TEST(Task, AStreamHasOnePrompt) {
   EXPECT_NE(refusal(R"({"inputs":["a","b"],"stream":true})").find("a stream has exactly 1"), std::string::npos);
   EXPECT_NE(refusal(R"({"inputs":"a","stream":"yes"})").find("wanted true or false"), std::string::npos);

@@ -32,18 +32,32 @@ std::optional<std::string> read_if_there(const std::filesystem::path& path) {
 
 }  // namespace
 
-std::unique_ptr<Tokenizer> Tokenizer::load(const std::filesystem::path& model_dir) {
+bool Tokenizer::is_in(const std::filesystem::path& folder) {
+  const auto has = [&](const char* name) { return std::filesystem::exists(folder / name); };
+  return has("tokenizer.json") || has("tokenizer.model") || (has("vocab.json") && has("merges.txt"));
+}
+
+std::unique_ptr<Tokenizer> Tokenizer::load(const std::filesystem::path& model) {
   TokenizerFiles files;
-  files.tokenizer_json = read_if_there(model_dir / "tokenizer.json");
-  if (!files.tokenizer_json) files.tokenizer_model = read_if_there(model_dir / "tokenizer.model");
-  if (!files.tokenizer_json && !files.tokenizer_model) {
-    files.vocab_json = read_if_there(model_dir / "vocab.json");
-    files.merges_txt = read_if_there(model_dir / "merges.txt");
-    if (!files.vocab_json || !files.merges_txt) fail_without_tokenizer(model_dir);
+  if (std::filesystem::is_regular_file(model)) {
+    const std::string ending = model.extension().string();
+    if (ending != ".json" && ending != ".model") {
+      fail(Code::kNotFound, "[tokenizer] {}: wanted a tokenizer.json, a tokenizer.model or a folder with one",
+           model.string());
+    }
+    (ending == ".json" ? files.tokenizer_json : files.tokenizer_model) = read_if_there(model);
+    return from_files(files);
   }
-  files.added_tokens_json = read_if_there(model_dir / "added_tokens.json");
-  files.special_tokens_map_json = read_if_there(model_dir / "special_tokens_map.json");
-  files.tokenizer_config_json = read_if_there(model_dir / "tokenizer_config.json");
+  files.tokenizer_json = read_if_there(model / "tokenizer.json");
+  if (!files.tokenizer_json) files.tokenizer_model = read_if_there(model / "tokenizer.model");
+  if (!files.tokenizer_json && !files.tokenizer_model) {
+    files.vocab_json = read_if_there(model / "vocab.json");
+    files.merges_txt = read_if_there(model / "merges.txt");
+    if (!files.vocab_json || !files.merges_txt) fail_without_tokenizer(model);
+  }
+  files.added_tokens_json = read_if_there(model / "added_tokens.json");
+  files.special_tokens_map_json = read_if_there(model / "special_tokens_map.json");
+  files.tokenizer_config_json = read_if_there(model / "tokenizer_config.json");
   return from_files(files);
 }
 

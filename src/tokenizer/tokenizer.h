@@ -35,10 +35,13 @@ struct DecodeOptions {
 // Immutable: every method is const and thread-safe.
 class Tokenizer {
  public:
-  // Reads tokenizer.json if the folder has one, else tokenizer.model, else vocab.json + merges.txt, and the small files
-  // beside them. Errors: kNotFound when the folder has none of them, kDataCorrupt for a malformed file, kUnsupported
-  // for another kind of tokenizer (by name), kResourceExhausted for a file above 64 MiB.
-  static std::unique_ptr<Tokenizer> load(const std::filesystem::path& model_dir);
+  // Of a folder: reads tokenizer.json if it has one, else tokenizer.model, else vocab.json + merges.txt, and the small
+  // files beside them. Of a file, named *.json or *.model: reads that alone, as a tokenizer.json or tokenizer.model.
+  // Errors: kNotFound when there is none of them, kDataCorrupt for a malformed file, kUnsupported for another kind of
+  // tokenizer (by name), kResourceExhausted for a file above 64 MiB.
+  static std::unique_ptr<Tokenizer> load(const std::filesystem::path& model);
+  // Whether the folder has files that load() would read.
+  static bool is_in(const std::filesystem::path& folder);
   // The same from the files' texts.
   static std::unique_ptr<Tokenizer> from_files(const TokenizerFiles& files);
 

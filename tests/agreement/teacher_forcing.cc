@@ -54,7 +54,7 @@ Predictions predict(const std::filesystem::path& model, models::Types types,
   const auto executable = runtime::compile_for_cpu(std::move(step.module), {.ranks = 1, .isa = "", .pool = &pool});
   std::vector<runtime::WeightSources> weights;
   for (const models::WeightBinding& weight : step.weights) weights.push_back({weight.parameter, weight.per_rank});
-  executable->load_weights(weights);
+  executable->load_weights(std::move(weights));
 
   Predictions out;
   const Tensor table = s32({1, options.size.max_blocks}, counting(options.size.max_blocks));

@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,8 +20,9 @@ PROGRAM, SOURCE = sys.argv[1], pathlib.Path(sys.argv[2])
 MODEL = SOURCE / "share" / "opt-demo"
 
 
-def ganglion(*arguments, **environment):
-    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, env={**os.environ, **environment}, timeout=240)
+def ganglion(*arguments, preexec_fn=None, **environment):
+    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, env={**os.environ, **environment}, timeout=240,
+                          preexec_fn=preexec_fn)
 
 
 class Generate(unittest.TestCase):
@@ -33,6 +35,25 @@ class Generate(unittest.TestCase):
             self.assertEqual(set(row), {"prompt_ids", "new_ids", "text", "prefill_s", "decode_s"})
         self.assertEqual(rows[1]["prompt_ids"], [2, 100, 200])
         self.assertEqual(len(rows[0]["new_ids"]), 5)
+
+    def test_ids_need_no_tokenizer_and_without_one_are_answered_by_ids(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("config.json", "model.safetensors"):
+                shutil.copy(MODEL / name, folder)
+            flags = ("--prompt-ids", "2,100,200", "--max-new-tokens", "5")
+            wanted = json.loads(ganglion("generate", MODEL, *flags, "--json").stdout)[0]["new_ids"]
+            done = ganglion("generate", folder, *flags, "--json")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            (row,) = json.loads(done.stdout)
+            self.assertEqual((row["new_ids"], row["text"]), (wanted, None))
+            done = ganglion("generate", folder, *flags)
+            self.assertEqual(done.stdout, ",".join(map(str, [2, 100, 200, *wanted])) + "\n")
+            prompts = pathlib.Path(folder) / "prompts.json"
+            prompts.write_text(json.dumps([[2, 5], "Hello"]))
+            for flags in (("-p", "Hello"), ("--prompts", prompts)):
+                done = ganglion("generate", folder, *flags)
+                self.assertEqual(done.returncode, 3)
+                self.assertIn("tokenizer.json", done.stderr)
 
     def test_a_prompts_file_may_hold_texts_and_id_lists(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -118,6 +139,18 @@ class Tokenize(unittest.TestCase):
         self.assertEqual(row["tokens"][-1], "\u0120world")
         self.assertIn('863  " world"', ganglion("tokenize", MODEL, "Hello world", "--pieces").stdout)
 
+    def test_a_single_file_does_as_well_as_a_folder(self):
+        goldens = SOURCE / "tests" / "goldens" / "tokenizer"
+        for file in (MODEL / "tokenizer.json", goldens / "llama2" / "tokenizer.model"):
+            with tempfile.TemporaryDirectory() as folder:
+                alone = pathlib.Path(shutil.copy(file, folder)).rename(pathlib.Path(folder) / ("mine" + file.suffix))
+                done = ganglion("tokenize", alone, "Hello world", "--json")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(done.stdout, ganglion("tokenize", file.parent, "Hello world", "--json").stdout)
+        done = ganglion("tokenize", MODEL / "PROVENANCE.md", "x")
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("wanted a tokenizer.json, a tokenizer.model or a folder with one", done.stderr)
+
     def test_many_texts_are_answered_line_by_line_and_decode_to_themselves(self):
         texts = ["Hello world", "", "a\u2028b\n", "\U0001F600 \u00e9"]
         ids = self.lines(texts)
@@ -155,6 +188,17 @@ class Quantize(unittest.TestCase):
                 self.assertEqual(done.returncode, 0, done.stderr)
                 ids.append(json.loads(done.stdout)[0]["new_ids"])
             self.assertEqual(ids[0], ids[1])
+
+    def test_writes_the_same_bytes_whatever_the_threads(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for to in ("s8", "s4"):
+                written = set()
+                for threads in (1, 3):
+                    out = pathlib.Path(folder) / f"{to}-{threads}"
+                    done = ganglion("quantize", MODEL, "--to", to, "--threads", threads, "--out", out)
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                    written.add(((out / "model.safetensors").read_bytes(), done.stdout.split("\n")[2]))
+                self.assertEqual(len(written), 1, to)
 
     def test_nonsense_is_refused_with_its_name(self):
         for words, arguments in (
@@ -305,16 +349,17 @@ class BadModelFolders(unittest.TestCase):
 
 class Hlo(unittest.TestCase):
     def test_the_step_of_a_prompt_gives_the_same_logits_on_the_evaluator_and_the_cpu(self):
-        with tempfile.TemporaryDirectory() as folder:
-            done = ganglion("compile", MODEL, "--out", folder, "--format", "hlo.pb", "-p", "Hello, I am")
-            self.assertEqual(done.returncode, 0, done.stderr)
-            sums = []
-            for backend in ("reference", "cpu"):
-                done = ganglion("run", f"{folder}/step.hlo.pb", "--arguments", f"{folder}/arguments", "--backend", backend)
+        for dtype in ("f32", "s8", "s4"):
+            with self.subTest(dtype), tempfile.TemporaryDirectory() as folder:
+                done = ganglion("compile", MODEL, "--out", folder, "--format", "hlo.pb", "--dtype", dtype, "-p", "Hello, I am")
                 self.assertEqual(done.returncode, 0, done.stderr)
-                self.assertIn("f32[1,2048]", done.stdout)
-                sums.append(float(done.stdout.split("max")[1].split()[0]))
-            self.assertAlmostEqual(sums[0], sums[1], delta=1e-4 * abs(sums[0]))
+                sums = []
+                for backend in ("reference", "cpu"):
+                    done = ganglion("run", f"{folder}/step.hlo.pb", "--arguments", f"{folder}/arguments", "--backend", backend)
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                    self.assertIn("f32[1,2048]", done.stdout)
+                    sums.append(float(done.stdout.split("max")[1].split()[0]))
+                self.assertAlmostEqual(sums[0], sums[1], delta=1e-4 * abs(sums[0]))
 
     def test_ranks_of_a_split_step_agree_on_the_logits(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -421,6 +466,24 @@ class Bench(unittest.TestCase):
         for key in ("fraction_of_bandwidth", "fraction_of_peak", "bytes_per_token", "flops_per_token"):
             self.assertGreater(out[key], 0)
 
+    def test_schedule_prints_what_a_step_costs_beside_the_model(self):
+        done = ganglion("bench", "schedule", "--running", "64", "--waiting", "100", "--steps", "100", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rows = {row["traffic"]: row for row in json.loads(done.stdout)["rows"]}
+        self.assertEqual(rows["decode"]["running"], 64)
+        self.assertGreater(rows["pressure"]["preemptions"], 0)
+        for row in rows.values():
+            self.assertGreater(row["scheduling_us"]["median"], 0)
+
+    def test_prefix_finds_the_common_beginning_and_mixed_gets_every_token_over_http(self):
+        done = ganglion("bench", "prefix", "--common", "100", "--own", "4", "--repeat", "1", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(json.loads(done.stdout)["tokens_saved"], 96)
+        done = ganglion("bench", "mixed", "--requests", "3", "--longest-prompt", "40", "--longest-answer", "20", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        run = json.loads(done.stdout)["runs"][0]
+        self.assertEqual(run["http"]["tokens"], run["engine"]["tokens"])
+
     def test_load_stays_within_the_plan_and_is_measured_against_the_machine(self):
         with tempfile.TemporaryDirectory() as folder:
             done = ganglion("bench", "load", "--shape", "opt-125m", "--dtype", "f16", "--repeat", "2", "--second-start", "--scratch", folder, "--json")
@@ -436,6 +499,18 @@ class Bench(unittest.TestCase):
         for key in ("ready_seconds", "read_bytes_per_second", "touch_bytes_per_second", "ratio_to_limit"):
             self.assertGreater(out[key]["median"], 0)
         self.assertIn("packed before", out["second_start"]["last_load"])
+
+
+    def test_quantizing_at_load_holds_the_packed_weights_and_one_layer(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = ganglion("bench", "load", "--shape", "opt-125m", "--dtype", "s4", "--repeat", "1", "--scratch", folder, "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        out = json.loads(done.stdout)
+        self.assertGreater(out["file_bytes"], 240_000_000)  # f16
+        self.assertLess(out["packed_bytes"], 120_000_000)
+        if not os.environ.get("GANGLION_SANITIZE"):
+            layer = 2 * (4 * 768 * 768 + 2 * 768 * 3072)
+            self.assertLessEqual(out["peak_resident_bytes"] - out["process_base_bytes"], out["packed_bytes"] + layer)
 
 
 class WeightCache(unittest.TestCase):
@@ -457,6 +532,64 @@ class WeightCache(unittest.TestCase):
             self.assertEqual(len(list(folder.iterdir())), 1)
             # Another kernel table packs in another order: a file of its own.
             self.assertNotIn("packed before", self.generate(folder, GANGLION_ISA="scalar")[1])
+
+    def test_a_folder_that_may_only_be_read_is_used_and_left_as_it_is(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = pathlib.Path(scratch) / "packed"
+            plain, _ = self.generate(folder)
+            os.chmod(scratch, 0o755)
+            for path in (*folder.iterdir(), folder):
+                path.chmod(0o555 if path.is_dir() else 0o444)
+            before = [(path.name, path.stat().st_mtime_ns) for path in folder.iterdir()]
+            become = (lambda: os.setuid(65534)) if os.getuid() == 0 else None  # root may write anywhere
+            try:
+                again, said = self.generate(folder, preexec_fn=become)
+                self.assertIn("packed before", said)
+                self.assertNotIn("warning", said)
+                self.assertEqual(plain, again)
+                _, said = self.generate(folder, preexec_fn=become, GANGLION_ISA="scalar")  # which it has no file for
+                self.assertIn("cannot be written", said)
+                self.assertEqual([(path.name, path.stat().st_mtime_ns) for path in folder.iterdir()], before)
+            finally:
+                folder.chmod(0o755)
+
+    def test_the_folder_holds_no_more_than_it_may(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = pathlib.Path(scratch) / "packed"
+            self.generate(folder)
+            (first,) = folder.iterdir()
+            size = {"GANGLION_WEIGHT_CACHE_SIZE": str(first.stat().st_size * 3 // 2)}
+            self.assertIn("is deleted", self.generate(folder, GANGLION_ISA="scalar", **size)[1])
+            (second,) = folder.iterdir()
+            self.assertNotEqual(first, second)
+            self.assertIn("is deleted", self.generate(folder, **size)[1])
+            _, said = self.generate(folder, GANGLION_ISA="scalar", GANGLION_WEIGHT_CACHE_SIZE="1K")
+            self.assertIn("GANGLION_WEIGHT_CACHE_SIZE allows", said)
+            self.assertEqual(list(folder.iterdir()), [first])
+            done = ganglion("generate", MODEL, "-p", "x", GANGLION_WEIGHT_CACHE_SIZE="much")
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("GANGLION_WEIGHT_CACHE_SIZE] much: wanted a number of bytes", done.stderr)
+
+    def test_a_model_served_may_say_where_in_its_properties(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            folder, model = pathlib.Path(scratch) / "packed", pathlib.Path(scratch) / "opt"
+            model.mkdir()
+            for value, environment, used in ((folder, {}, True), ("off", {"GANGLION_WEIGHT_CACHE": str(folder)}, False),
+                                             ("on", {"XDG_CACHE_HOME": str(folder)}, True)):
+                (model / "serving.properties").write_text(f"option.model_id={MODEL}\noption.weight_cache={value}\n")
+                process = subprocess.Popen([PROGRAM, "serve", "-m", f"opt={model}", "--address", "http://127.0.0.1:0"], stderr=subprocess.PIPE,
+                                           text=True, env=os.environ | environment)
+                said = ""
+                for line in process.stderr:
+                    said += line
+                    if "serving on" in line:
+                        break
+                process.send_signal(signal.SIGTERM)
+                process.communicate(timeout=60)
+                self.assertEqual(process.returncode, 0, said)
+                self.assertNotIn("no effect", said)
+                self.assertEqual(bool(list(folder.rglob("*.weights"))), used)
+                shutil.rmtree(folder, ignore_errors=True)
 
     def test_a_damaged_file_is_told_and_replaced(self):
         with tempfile.TemporaryDirectory() as scratch:

@@ -44,7 +44,7 @@ std::vector<std::vector<Tensor>> run_cpu(std::unique_ptr<const hlo::Module> modu
     }
     weights.push_back({static_cast<std::int64_t>(p), std::move(sources)});
   }
-  executable->load_weights(weights);
+  executable->load_weights(std::move(weights));
   std::vector<std::vector<TensorView>> inputs(shared_inputs ? 1 : static_cast<std::size_t>(how.ranks));
   for (std::size_t list = 0; list < inputs.size(); ++list) {
     for (std::size_t p = 0; p < parameters.size(); ++p) {

@@ -51,9 +51,9 @@ class Case(unittest.TestCase):
     def same_files(self, folder, files):
         self.assertEqual({str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}, files)
 
-    def serves(self, store):
-        """Serves the store's one model, opt, asks it something and stops. Returns the log until it was ready."""
-        process = self.start("serve", "-s", store, "--address", "http://127.0.0.1:0")
+    def serves(self, *flags, model="opt"):
+        """Serves one model, asks it something and stops. Returns the log until it was ready."""
+        process = self.start("serve", *flags, "--address", "http://127.0.0.1:0")
         log = ""
         for line in process.stderr:
             log += line
@@ -63,7 +63,7 @@ class Case(unittest.TestCase):
             self.assertIn("serving on", log)
             address = log.split("serving on ")[-1].strip()
             body = json.dumps({"seq_length": 12, "text": ["Hello, I am"]}).encode()
-            request = urllib.request.Request(address + "/predictions/opt", body, {"Content-Type": "application/json"})
+            request = urllib.request.Request(address + "/predictions/" + model, body, {"Content-Type": "application/json"})
             with urllib.request.urlopen(request, timeout=60) as reply:
                 self.assertIn("Hello, I am", reply.read().decode())
         finally:

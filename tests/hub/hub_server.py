@@ -1,11 +1,10 @@
 """A file server on loopback with the API shape of the Hugging Face hub, and ways to make it fail."""
 import hashlib
-import http.server
 import json
 import re
-import socket
-import threading
 import urllib.parse
+
+import loopback
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -14,27 +13,11 @@ def git_sha1(data):
     return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def do_GET(self):
-        self.answer()
-
-    def do_HEAD(self):
-        self.answer()
-
-    def do_PUT(self):
-        self.answer()
-
+class Handler(loopback.Handler):
     def answer(self):
-        hub = self.server.hub
-        url = urllib.parse.urlsplit(self.path)
-        self.route = urllib.parse.unquote(url.path)
+        hub = self.service
+        self.route = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
         with hub.lock:
-            hub.requests.append((self.command, self.path, dict(self.headers)))
             faults = list(hub.faults)
         for fault in faults:
             if fault(self):
@@ -56,7 +39,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.reply(404, b"Entry not found", {"X-Error-Code": "EntryNotFound"})
 
     def describe(self, name, revision):
-        hub = self.server.hub
+        hub = self.service
         if name not in hub.repositories:
             return self.reply(401, b'{"error":"Invalid username or password."}', {"X-Error-Code": "RepoNotFound"})
         if revision not in ("main", "refs/pr/1", COMMIT):
@@ -75,7 +58,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return file.endswith((".safetensors", ".bin", ".h5", ".msgpack"))
 
     def resolve(self, name, revision, file):
-        hub = self.server.hub
+        hub = self.service
         data = hub.repositories.get(name, {}).get(file)
         if data is None or revision not in ("main", COMMIT):
             return self.reply(404, b"Entry not found", {"X-Error-Code": "EntryNotFound"})
@@ -87,67 +70,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_file(data, fields | {"ETag": f'"{git_sha1(data)}"'})
 
     def send_file(self, data, fields, status=200):
-        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-        if wanted and self.headers.get("If-Range", fields.get("ETag")) == fields.get("ETag") and not self.server.hub.no_ranges:
-            begin = int(wanted[1])
-            end = min(int(wanted[2]) + 1 if wanted[2] else len(data), len(data))
+        wanted = self.range_of(data)
+        if wanted and self.headers.get("If-Range", fields.get("ETag")) == fields.get("ETag") and not self.service.no_ranges:
+            begin, end = wanted
             if begin >= len(data):
                 return self.reply(416, b"", {"Content-Range": f"bytes */{len(data)}"})
-            fields = fields | {"Content-Range": f"bytes {begin}-{end - 1}/{len(data)}"}
-            return self.reply(206, data[begin:end], fields)
+            return self.reply(206, data[begin:end], fields | {"Content-Range": f"bytes {begin}-{end - 1}/{len(data)}"})
         self.reply(status, data, fields)
 
-    def reply(self, status, body, fields=None, length=None):
-        self.send_response(status)
-        for name, value in (fields or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body) if length is None else length))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
 
-    def cut(self, status, body, fields, length):
-        """Fewer bytes than announced, then the end of the connection."""
-        self.reply(status, body, fields, length)
-        self.wfile.flush()
-        self.close_connection = True
-        self.connection.shutdown(socket.SHUT_RDWR)
-
-
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-    def handle_error(self, *_):
-        pass  # clients that leave are part of the tests
-
-
-class Hub:
+class Hub(loopback.Service):
     """with Hub() as hub: hub.url, hub.repositories["org/name"]["file"] = bytes"""
+    handler = Handler
 
-    def __init__(self):
-        self.lock = threading.Lock()
+    def __init__(self, certificate=None):
+        super().__init__(certificate)
         self.repositories, self.plain = {}, {}
-        self.requests, self.faults, self.more_siblings = [], [], []
+        self.faults, self.more_siblings = [], []
         self.token, self.no_ranges = None, False
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.server.hub = self
-        self.port = self.server.server_address[1]
-        self.url = self.cdn = f"http://127.0.0.1:{self.port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-
-    def asked(self, method, pattern):
-        with self.lock:
-            return [(path, fields) for verb, path, fields in self.requests if verb == method and re.search(pattern, path)]
+        self.cdn = self.url
 
     def once(self, method, pattern, act):
         """The next request that fits is answered by act(handler)."""

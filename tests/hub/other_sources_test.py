@@ -116,6 +116,18 @@ class Folders(S3Case):
         self.s3.page = 25_000
         self.refused(5, "more than 100000 objects below it", "s3://models/many")
 
+    def test_serve_takes_a_url_whose_folder_may_hold_properties(self):
+        self.environment |= self.keys
+        self.put("demo", model_files())
+        self.serves("-m", "opt=s3://models/demo")
+        self.put("demo", {"serving.properties": b"option.n_positions=64\n"})
+        self.assertIn("n_positions=64", self.serves("-m", "opt=s3://models/demo/"))
+        self.put("named", {"serving.properties": b"option.model_id=s3://models/demo\noption.n_positions=32\n"})
+        self.assertIn("n_positions=32", self.serves("-m", "opt=s3://models/named"))
+        self.put("named", {"model.py": b"raise SystemExit"})
+        _, errors = self.ganglion("serve", "-m", "opt=s3://models/named", "--address", "http://127.0.0.1:0", code=4)
+        self.assertIn("handlers of one's own are not run", errors)
+
     def test_serve_and_generate_take_it(self):
         self.environment |= self.keys
         self.put("demo", model_files())
@@ -127,7 +139,7 @@ class Folders(S3Case):
         model = self.folder / "store" / "opt"
         model.mkdir(parents=True)
         (model / "serving.properties").write_text("option.s3url=s3://models/demo/\n")
-        self.serves(self.folder / "store")
+        self.serves("-s", self.folder / "store")
 
 
 class Credentials(S3Case):
@@ -272,6 +284,16 @@ class Archives(Case):
         self.refused(3, "answered with 404", self.hub.url + "/none.zip")
         self.refused(2, "user name or password", "https://me:hf_secret@example.org/x.zip")
         self.refused(4, "kind ftp", "ftp://example.org/x.zip")
+
+    def test_serve_takes_the_url_of_an_archive_with_its_properties(self):
+        files = model_files() | {"serving.properties": b"engine=Python\noption.n_positions=64\n"}
+        self.hub.plain["/demo.tar.gz"] = tar(files, prefix="opt-demo/")
+        log = self.serves("-m", f"opt={self.hub.url}/demo.tar.gz?signature=hidden")
+        self.assertIn("opt: bringing", log)
+        self.assertIn("n_positions=64", log)
+        self.assertNotIn("hidden", log)
+        (self.folder / "demo.tar.gz").write_bytes(self.hub.plain["/demo.tar.gz"])
+        self.serves("-m", f"file:{self.folder}/demo.tar.gz", model="demo")
 
     def test_generate_takes_an_archive(self):
         self.hub.plain["/demo.tar.gz"] = tar(model_files(), prefix="opt-demo/")

@@ -2,13 +2,11 @@
 checked here by code of its own. (tests/hub/moto_test.py runs the same against moto.)"""
 import hashlib
 import hmac
-import http.server
 import re
-import threading
 import urllib.parse
 from xml.sax.saxutils import escape
 
-from hub_server import Server
+import loopback
 
 KEY, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 
@@ -26,26 +24,10 @@ def expected_signature(handler, region, names, date):
     return key.hex()
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def do_GET(self):
-        self.answer()
-
-    def do_HEAD(self):
-        self.answer()
-
-    def do_PUT(self):
-        self.answer()
-
+class Handler(loopback.Handler):
     def answer(self):
-        s3 = self.server.hub
+        s3 = self.service
         url = urllib.parse.urlsplit(self.path)
-        with s3.lock:
-            s3.requests.append((self.command, self.path, dict(self.headers)))
         if url.path in s3.plain:  # credentials' endpoints
             wanted, body = s3.plain[url.path]
             good = all(self.headers.get(name) == value for name, value in wanted.items())
@@ -64,13 +46,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.headers.get("If-Match", etag) != etag:
             return self.error(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
         fields = {"ETag": etag}
-        if wanted := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
-            begin, end = int(wanted[1]), min(int(wanted[2] or len(data)) + 1, len(data))
+        if wanted := self.range_of(data):
+            begin, end = wanted
             return self.reply(206, data[begin:end], fields | {"Content-Range": f"bytes {begin}-{end - 1}/{len(data)}"})
         self.reply(200, data, fields)
 
     def check(self):
-        s3 = self.server.hub
+        s3 = self.service
         if s3.public:
             return None
         match = re.fullmatch(r"AWS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/([^/]+)/s3/aws4_request, SignedHeaders=([^,]+), Signature=(\w+)",
@@ -89,7 +71,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return None
 
     def list(self, query):
-        s3 = self.server.hub
+        s3 = self.service
         prefix = query["prefix"][0]
         keys = sorted(key for key in s3.objects if key.startswith(prefix))
         begin = int(query["continuation-token"][0].removeprefix("token +/")) if "continuation-token" in query else 0
@@ -106,39 +88,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.reply(200, (body + "</ListBucketResult>").encode())
 
     def error(self, status, code, message):
-        region = f"<Region>{self.server.hub.region}</Region>"
+        region = f"<Region>{self.service.region}</Region>"
         body = f"<Error><Code>{code}</Code><Message>{message}</Message><AWSAccessKeyId>{KEY}</AWSAccessKeyId>{region}</Error>"
         self.reply(status, body.encode())
 
-    def reply(self, status, body, fields=None):
-        self.send_response(status)
-        for name, value in (fields or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
 
+class S3(loopback.Service):
+    handler = Handler
 
-class S3:
     def __init__(self):
-        self.lock = threading.Lock()
+        super().__init__()
         self.bucket, self.region, self.objects, self.page = "models", "eu-west-1", {}, 1000
-        self.session_token, self.public, self.plain, self.requests = None, False, {}, []
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.server.hub = self
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
+        self.session_token, self.public, self.plain = None, False, {}
 
     @staticmethod
     def etag(data):
         return f'"{hashlib.md5(data).hexdigest()}"'
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()

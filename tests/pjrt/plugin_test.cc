@@ -132,7 +132,7 @@ TEST(PjrtPlugin, TheOptStepGivesTheCpuBackendsLogits) {
   const auto executable = compile_for_cpu(std::move(again.module), {});
   std::vector<WeightSources> weights;
   for (const models::WeightBinding& weight : again.weights) weights.push_back({weight.parameter, weight.per_rank});
-  executable->load_weights(weights);
+  executable->load_weights(std::move(weights));
   std::vector<std::vector<TensorView>> given(1);
   for (const Tensor& input : inputs) given[0].push_back(input.view());
   Tensor logits(DType::kF32, {1, config.vocab});

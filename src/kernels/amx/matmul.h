@@ -86,8 +86,7 @@ struct TileMatmul {
       const __m512i first_left = _mm512_castps_si512(_mm512_sub_ps(first, _mm512_castsi512_ps(first_top)));
       const __m512i second_left = _mm512_castps_si512(_mm512_sub_ps(second, _mm512_castsi512_ps(second_top)));
       _mm512_store_si512(high, _mm512_or_si512(second_top, _mm512_srli_epi32(first_top, 16)));
-      _mm512_store_si512(high + 2 * kTileBytes,
-                         _mm512_or_si512(second_left, _mm512_srli_epi32(first_left, 16)));
+      _mm512_store_si512(high + 2 * kTileBytes, _mm512_or_si512(second_left, _mm512_srli_epi32(first_left, 16)));
     }
   }
 

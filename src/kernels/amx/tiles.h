@@ -1,5 +1,5 @@
-// The eight tile registers of AMX, as a matmul uses them: C in tiles 0 to 3, A in 4 and 5, B in 6 and 7. A tile has up to
-// 16 rows of 64 bytes. Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, chapter 18.
+// The eight tile registers of AMX, as a matmul uses them: C in tiles 0 to 3, A in 4 and 5, B in 6 and 7. A tile has up
+// to 16 rows of 64 bytes. Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, chapter 18.
 #pragma once
 
 #include <immintrin.h>

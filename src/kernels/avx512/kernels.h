@@ -35,6 +35,12 @@ void to_f32(const void* x, float* out, std::int64_t count) noexcept;
 template <Storage S>
 void from_f32(const float* x, void* out, std::int64_t count) noexcept;
 
+float largest_magnitude(const float* x, std::int64_t count) noexcept;
+void round_s8(const float* x, float scale, std::int8_t* numbers, std::int64_t count) noexcept;
+void search_s4(const float* x, std::uint16_t* scales, std::int64_t groups, std::int64_t group) noexcept;
+void round_s4(const float* x, const std::uint16_t* scales, std::int8_t* numbers, std::int64_t groups,
+              std::int64_t group) noexcept;
+
 // Conversions::turn_columns.
 void turn_columns(const std::uint16_t* rows, std::int64_t stride, std::uint16_t* out, std::int64_t width,
                   std::int64_t count) noexcept;

@@ -35,4 +35,10 @@ void to_f32(const void* x, float* out, std::int64_t count) noexcept;
 template <Storage S>
 void from_f32(const float* x, void* out, std::int64_t count) noexcept;
 
+float largest_magnitude(const float* x, std::int64_t count) noexcept;
+void round_s8(const float* x, float scale, std::int8_t* numbers, std::int64_t count) noexcept;
+void search_s4(const float* x, std::uint16_t* scales, std::int64_t groups, std::int64_t group) noexcept;
+void round_s4(const float* x, const std::uint16_t* scales, std::int8_t* numbers, std::int64_t groups,
+              std::int64_t group) noexcept;
+
 }  // namespace ganglion::kernels::scalar

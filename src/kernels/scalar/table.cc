@@ -42,6 +42,10 @@ constexpr Table make_scalar_table() noexcept {
                  binary<Binary::kMaximum>, binary<Binary::kMinimum>},
       .to_f32 = {to_f32<kF32>, to_f32<kF16>, to_f32<kBF16>},
       .from_f32 = {from_f32<kF32>, from_f32<kF16>, from_f32<kBF16>},
+      .largest_magnitude = largest_magnitude,
+      .round_s8 = round_s8,
+      .search_s4 = search_s4,
+      .round_s4 = round_s4,
   };
 }
 

@@ -197,8 +197,8 @@ void CpuExecutable::bind_results(Plan& plan, std::span<std::vector<MutableTensor
   }
 }
 
-void CpuExecutable::run(std::span<const std::vector<TensorView>> inputs,
-                        std::span<std::vector<MutableTensorView>> results) {
+CpuExecutable::Plan& CpuExecutable::bind(std::span<const std::vector<TensorView>> inputs,
+                                         std::span<std::vector<MutableTensorView>> results) {
   if (inputs.size() != 1 && inputs.size() != static_cast<std::size_t>(ranks_)) {
     fail(Code::kInvalidArgument, "[{}] {} lists of inputs: 1 or one for each of {} ranks are wanted", module_->name,
          inputs.size(), ranks_);
@@ -213,6 +213,22 @@ void CpuExecutable::run(std::span<const std::vector<TensorView>> inputs,
   allocate(plan);
   bind_inputs(plan, inputs);
   bind_results(plan, results);
+  return plan;
+}
+
+Team CpuExecutable::team_of(const Plan& plan, int thread) const {
+  Team team;
+  team.thread = thread;
+  team.threads = pool_->threads();
+  team.pool = pool_;
+  team.scratch = const_cast<std::byte*>(plan.scratches[static_cast<std::size_t>(thread)].data());
+  team.table = table_;
+  return team;
+}
+
+void CpuExecutable::run(std::span<const std::vector<TensorView>> inputs,
+                        std::span<std::vector<MutableTensorView>> results) {
+  Plan& plan = bind(inputs, results);
   std::vector<double>* seconds = nullptr;
   if (profiling_ && &plan == &plain_) {
     step_seconds_.resize(plan.program.steps.size(), 0);
@@ -225,13 +241,7 @@ void CpuExecutable::run(std::span<const std::vector<TensorView>> inputs,
     std::vector<double>* seconds;
   } job{this, &plan, seconds};
   pool_->run([&job](int thread) {
-    Team team;
-    team.thread = thread;
-    team.threads = job.self->pool_->threads();
-    team.pool = job.self->pool_;
-    team.scratch = job.plan->scratches[static_cast<std::size_t>(thread)].data();
-    team.table = job.self->table_;
-    run_program(job.plan->program, job.plan->frames, team, job.seconds);
+    run_program(job.plan->program, job.plan->frames, job.self->team_of(*job.plan, thread), job.seconds);
   });
   for (std::size_t list = 1; list < results.size(); ++list) {
     for (std::size_t i = 0; i < results[list].size(); ++i) {

@@ -21,9 +21,12 @@ class CpuExecutable : public Executable {
   std::string weight_layout() const override;
   std::span<std::byte> weight_image() override;
   void weights_are_in_image() override;
-  void load_weights(std::span<const WeightSources> weights, const std::function<void(std::int64_t)>& on_bytes) override;
+  void load_weights(std::vector<WeightSources> weights, const std::function<void(std::int64_t)>& on_bytes) override;
   void prepare() override { allocate(plain_); }
   void run(std::span<const std::vector<TensorView>> inputs, std::span<std::vector<MutableTensorView>> results) override;
+  std::vector<std::string> find_not_finite(std::span<const std::vector<TensorView>> inputs,
+                                           std::span<std::vector<MutableTensorView>> results,
+                                           std::span<const RowsInQuestion> questions) override;
   TensorView state(std::int64_t parameter, int rank) const override;
   void profile(bool on) override;
   std::vector<StepTime> step_times() const override;
@@ -48,6 +51,10 @@ class CpuExecutable : public Executable {
   void check_source(const WeightSources& weight) const;
   void allocate(Plan& plan);
   Plan& plan_for(std::size_t lists);
+  // Everything that a run wants before its first step. Errors: as run.
+  Plan& bind(std::span<const std::vector<TensorView>> inputs, std::span<std::vector<MutableTensorView>> results);
+  Team team_of(const Plan& plan, int thread) const;
+  std::string describe_place(const program::Step& step) const;
   void bind_inputs(Plan& plan, std::span<const std::vector<TensorView>> inputs);
   void bind_results(Plan& plan, std::span<std::vector<MutableTensorView>> results);
   int weight_copies(const program::WeightForm& form) const { return form.sharded ? ranks_ : 1; }

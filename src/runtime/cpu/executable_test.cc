@@ -104,7 +104,7 @@ std::unique_ptr<Executable> one_linear(int ranks, bool sharded) {
 void load(Executable& executable, std::int64_t parameter, const std::vector<Tensor*>& per_rank) {
   WeightSources weight{parameter, {}};
   for (const Tensor* tensor : per_rank) weight.per_rank.push_back(tensor_source(tensor->clone()));
-  executable.load_weights({&weight, 1});
+  executable.load_weights({std::move(weight)});
 }
 
 TEST(CpuExecutable, ConvertsAndPacksWeights) {

@@ -38,4 +38,14 @@ void run_program(const program::Program& program, std::span<const Frame> frames,
   }
 }
 
+void run_program_looking(const program::Program& program, std::span<const Frame> frames, const Team& team,
+                         const std::function<void(std::size_t)>& look) {
+  for (std::size_t i = 0; i < program.steps.size(); ++i) {
+    run_one(program.steps[i], frames, team);
+    team.barrier();
+    if (team.thread == 0) look(i);
+    team.barrier();
+  }
+}
+
 }  // namespace ganglion::runtime::cpu

@@ -1,6 +1,7 @@
 // Runs the steps of a program.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "runtime/cpu/frame.h"
@@ -12,5 +13,10 @@ namespace ganglion::runtime::cpu {
 // thread 0 (and every step then has a barrier on both sides).
 void run_program(const program::Program& program, std::span<const Frame> frames, const Team& team,
                  std::vector<double>* step_seconds = nullptr);
+
+// The same, slowly: after each step, when all threads have done theirs, thread 0 calls look(index of the step) while
+// the others wait.
+void run_program_looking(const program::Program& program, std::span<const Frame> frames, const Team& team,
+                         const std::function<void(std::size_t)>& look);
 
 }  // namespace ganglion::runtime::cpu

@@ -53,7 +53,7 @@ void convert(const kernels::Table& table, DType from, const std::byte* values, D
 // Rows [begin, end) of a stored form of a weight, filled by one thread.
 struct Piece {
   const program::WeightForm* form;
-  const TensorSource* source;
+  std::shared_ptr<const TensorSource> source;
   DType dtype;    // stored
   std::byte* to;  // where the whole form is
   std::int64_t begin, end;
@@ -212,7 +212,7 @@ void CpuExecutable::check_source(const WeightSources& weight) const {
   }
 }
 
-void CpuExecutable::load_weights(std::span<const WeightSources> weights,
+void CpuExecutable::load_weights(std::vector<WeightSources> weights,
                                  const std::function<void(std::int64_t)>& on_bytes) {
   std::unordered_map<std::int64_t, const WeightSources*> given;
   for (const WeightSources& weight : weights) {
@@ -227,10 +227,11 @@ void CpuExecutable::load_weights(std::span<const WeightSources> weights,
     if (found == given.end()) continue;
     const DType dtype = parameters_[static_cast<std::size_t>(form.parameter)]->shape.dtype;
     for (std::size_t copy = 0; copy < found->second->per_rank.size(); ++copy) {
-      const TensorSource& source = *found->second->per_rank[copy];
-      cut({&form, &source, dtype, weight_pointers_[copy][i], 0, row_count(source.dims()), 0}, *table_, pieces);
+      const auto& source = found->second->per_rank[copy];
+      cut({&form, source, dtype, weight_pointers_[copy][i], 0, row_count(source->dims()), 0}, *table_, pieces);
     }
   }
+  for (WeightSources& weight : weights) weight.per_rank.clear();  // a source lives as long as its last piece
   // What begins in the same page of the image is one thread's.
   std::vector<std::size_t> groups;
   std::int64_t bytes = 0;
@@ -249,6 +250,7 @@ void CpuExecutable::load_weights(std::span<const WeightSources> weights,
         for (std::size_t i = groups[group]; i < groups[group + 1]; ++i) {
           load_piece(pieces[i], *table_, staging);
           done += stored_bytes(pieces[i]);
+          pieces[i].source.reset();
         }
         if (thread == 0 && on_bytes) on_bytes(done);
       }

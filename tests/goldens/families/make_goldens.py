@@ -9,28 +9,19 @@ Needs Debian 12's python3-torch (1.13.1) and a virtual environment on top of the
 4.45 is the first release whose Llama has head_dim, mlp_bias and the llama3 scaling. --check compares the committed goldens
 with the transformers at hand instead of writing them (4.40 gives the same for every model that it can load).
 
-For each model a folder with config.json, its weights, and goldens.json and logits.npy as tests/goldens/opt/make_goldens.py
-writes them. "checks" says what was compared while making them: each id with the argmax of one pass over the whole
-sequence without a cache, and all ids with those from one left-padded batch of the eight prompts. A model with the dynamic
-scaling has no such checks: there the frequencies follow the length of whatever runs together, so each prompt gets a
-freshly loaded model, and the goldens are those of decoding with a cache.
+Each model gets a folder as ../greedy_decoding.py says.
 """
 import argparse
 import json
-import os
 import pathlib
 import sys
 import zlib
 
-os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TRANSFORMERS_VERBOSITY="error")
-
-import numpy as np
-import torch
-import transformers
-
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "opt"))
-from make_goldens import LOGIT_STEPS, NEW_TOKENS, PROMPT_LENGTHS, to_bytes, write_goldens, write_safetensors  # noqa: E402
+sys.path.insert(0, str(HERE.parent))
+import greedy_decoding
+import numpy as np
+import transformers
 
 GPT2 = {"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", "n_embd": 64, "n_layer": 3, "n_head": 4,
         "n_positions": 128, "vocab_size": 500, "bos_token_id": 499, "eos_token_id": 499}
@@ -104,74 +95,7 @@ def write_checkpoint(folder, settings):
     prefix = "" if settings.get("prefix", True) else PREFIXES[config["model_type"]]
     weights = {name.removeprefix(prefix): numbers_of(name, tuple(value.shape), settings["seed"], config["model_type"])
                for name, value in model.named_parameters() if name not in tied}
-    shards = settings.get("shards", 1)
-    if shards == 1:
-        write_safetensors(folder / "model.safetensors", weights, dtype)
-        return
-    names, where = list(weights), {}
-    for i in range(shards):
-        file = f"model-{i + 1:05d}-of-{shards:05d}.safetensors"
-        part = names[i * len(names) // shards:(i + 1) * len(names) // shards]
-        write_safetensors(folder / file, {name: weights[name] for name in part}, dtype)
-        where.update({name: file for name in part})
-    index = {"metadata": {"total_size": sum(len(to_bytes(w, dtype)) for w in weights.values())}, "weight_map": where}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=1) + "\n")
-
-
-def load(folder):
-    model, info = transformers.AutoModelForCausalLM.from_pretrained(folder, torch_dtype=torch.float32,
-                                                                    output_loading_info=True)
-    tied = set(model._tied_weights_keys or []) if model.config.tie_word_embeddings else set()
-    # The library would fill a missing weight with random numbers of its own.
-    assert not set(info["missing_keys"]) - tied and not info["unexpected_keys"] and not info["mismatched_keys"], info
-    return model.eval()
-
-
-def greedy(model, prompts):
-    """Ids [B, 64] and logits [B, 64, V] for prompts as one left-padded batch."""
-    longest = max(map(len, prompts))
-    ids = torch.tensor([[1] * (longest - len(p)) + p for p in prompts])
-    mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts])
-    new, logits, past = [], [], None
-    for _ in range(NEW_TOKENS):
-        position = (mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1]:]
-        out = model(ids, attention_mask=mask, position_ids=position, past_key_values=past, use_cache=True)
-        past = out.past_key_values
-        logits.append(out.logits[:, -1])
-        ids = logits[-1].argmax(-1, keepdim=True)
-        new.append(ids)
-        mask = torch.cat([mask, torch.ones_like(ids)], 1)
-    return torch.cat(new, 1), torch.stack(logits, 1)
-
-
-def goldens(folder, prompts):
-    model = load(folder)
-    dynamic = (getattr(model.config, "rope_scaling", None) or {}).get("type") == "dynamic"
-    rows, singles, whole_equal, whole_difference = [], [], True, 0.0
-    for prompt in prompts:
-        if dynamic:
-            model = load(folder)
-        new, logits = greedy(model, [prompt])
-        new, logits = new[0].tolist(), logits[0]
-        singles.append((new, logits))
-        if not dynamic:
-            whole = model(torch.tensor([prompt + new[:-1]]), use_cache=False).logits[0, len(prompt) - 1:]
-            whole_equal &= whole.argmax(-1).tolist() == new
-            whole_difference = max(whole_difference, float((whole - logits).abs().max() / whole.abs().max()))
-        best = torch.topk(logits, 2).values
-        rows.append({"ids": prompt, "new_ids": new, "gaps": [round(float(a - b), 5) for a, b in best]})
-    checks = {"smallest_gap": min(min(row["gaps"]) for row in rows),
-              "steps_with_gap_below_0.001": sum(gap < 1e-3 for row in rows for gap in row["gaps"]),
-              "distinct_new_ids": len({t for row in rows for t in row["new_ids"]})}
-    if not dynamic:
-        batch_new, batch_logits = greedy(model, prompts)
-        differences = [float((b - s).abs().max() / s.abs().max()) for b, (_, s) in zip(batch_logits, singles)]
-        checks = {"ids_equal_without_cache": whole_equal,
-                  "logits_without_cache_differ_by": whole_difference,
-                  "ids_equal_as_left_padded_batch": batch_new.tolist() == [new for new, _ in singles],
-                  "logits_as_left_padded_batch_differ_by": max(differences), **checks}
-        assert checks["ids_equal_without_cache"] and checks["ids_equal_as_left_padded_batch"], checks
-    return rows, np.stack([logits[LOGIT_STEPS].numpy() for _, logits in singles]).astype("<f4"), checks
+    greedy_decoding.write_weights(folder, weights, dtype, settings.get("shards", 1))
 
 
 def compare(folder, result):
@@ -189,9 +113,7 @@ def main():
     parser.add_argument("--check", action="store_true", help="compare with the committed goldens")
     parser.add_argument("folder", nargs="?", type=pathlib.Path, default=HERE)
     arguments = parser.parse_args()
-    assert arguments.check or transformers.__version__.startswith("4.45"), transformers.__version__
-    torch.set_num_threads(1)
-    torch.set_grad_enabled(False)
+    greedy_decoding.begin(*(() if arguments.check else ("4.45",)))
     for name, settings in MODELS.items():
         if arguments.only not in (None, name):
             continue
@@ -199,16 +121,15 @@ def main():
         folder.mkdir(parents=True, exist_ok=True)
         if not arguments.check:
             write_checkpoint(folder, settings)
-        rng = np.random.Generator(np.random.PCG64(1000 + settings["seed"]))
-        prompts = [rng.integers(4, 499, length).tolist() for length in PROMPT_LENGTHS]
+        prompts = greedy_decoding.seeded_prompts(settings["seed"], 4, 499)
         try:
-            result = goldens(folder, prompts)
+            result = greedy_decoding.goldens(folder, prompts)
         except (ValueError, AssertionError) as error:
             if not arguments.check:
                 raise
             print(folder.name, "cannot be loaded here:", str(error)[:100])
             continue
-        compare(folder, result) if arguments.check else write_goldens(folder, name, result)
+        compare(folder, result) if arguments.check else greedy_decoding.write_goldens(folder, name, result)
 
 
 if __name__ == "__main__":

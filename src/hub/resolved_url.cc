@@ -1,4 +1,4 @@
-#include "hub/file_source.h"
+#include "hub/resolved_url.h"
 
 #include <fmt/format.h>
 
@@ -20,7 +20,7 @@ std::string excerpt(std::string_view body) {
 
 }  // namespace
 
-HttpRequest FileSource::request() const {
+HttpRequest ResolvedUrl::request() const {
   HttpRequest request = remote_.request();
   std::lock_guard lock(mutex_);
   if (direct_) {
@@ -31,7 +31,7 @@ HttpRequest FileSource::request() const {
   return request;
 }
 
-bool FileSource::answered(const HttpResponse& response) {
+bool ResolvedUrl::answered(const HttpResponse& response) {
   std::lock_guard lock(mutex_);
   if (response.ok()) {
     direct_ = response.url;

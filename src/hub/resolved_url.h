@@ -13,9 +13,9 @@ namespace ganglion::hub {
 struct RemoteFile;
 
 // Thread-safe.
-class FileSource {
+class ResolvedUrl {
  public:
-  explicit FileSource(const RemoteFile& remote) : remote_(remote) {}
+  explicit ResolvedUrl(const RemoteFile& remote) : remote_(remote) {}
 
   const RemoteFile& remote() const noexcept { return remote_; }
   HttpRequest request() const;
