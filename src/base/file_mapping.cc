@@ -5,12 +5,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 namespace ganglion {
 namespace {
 
 // Pages of the file in this process's memory before they are given back: the page cache keeps them, but they would
-// count as ours.
-constexpr std::size_t kMostResident = 32 << 20;
+// count as ours. A small part of the whole, and not so often that giving back takes time.
+constexpr std::uint64_t kMostResident = 32 << 20, kLeastResident = 2 << 20, kResidentPart = 32;
 
 // What this thread is reading, and where it goes on when it is not there.
 struct Guard {
@@ -74,7 +76,7 @@ const std::byte* FileMapping::mapped() const {
 }
 
 void FileMapping::used(std::size_t count) const {
-  if (resident_.fetch_add(count) + count < kMostResident) return;
+  if (resident_.fetch_add(count) + count < std::clamp(size_ / kResidentPart, kLeastResident, kMostResident)) return;
   resident_ = 0;
   ::madvise(start_, size_, MADV_DONTNEED);  // pages that another thread is reading come back at once
 }
