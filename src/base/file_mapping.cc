@@ -5,12 +5,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 namespace ganglion {
 namespace {
 
 // Pages of the file in this process's memory before they are given back: the page cache keeps them, but they would
-// count as ours.
-constexpr std::size_t kMostResident = 32 << 20;
+// count as ours. A small part of the whole, and not so often that giving back takes time.
+constexpr std::uint64_t kMostResident = 32 << 20, kLeastResident = 2 << 20, kResidentPart = 32;
 
 // What this thread is reading, and where it goes on when it is not there.
 struct Guard {
@@ -44,6 +46,19 @@ void watch_bus_errors() {
   static_cast<void>(once);
 }
 
+// Asks for the pages of bytes [offset, offset + count) of a mapping at once rather than by one fault after another;
+// from the disk, where the first is not in the page cache, in the largest pieces. Hints: what fails, faults.
+void fetch(const std::byte* start, std::uint64_t offset, std::size_t count) {
+  const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  auto* first = const_cast<std::byte*>(start) + offset / page * page;
+  const std::size_t bytes = count + offset % page;
+  unsigned char cached = 0;
+  if (::mincore(first, page, &cached) == 0 && (cached & 1) == 0) ::madvise(first, bytes, MADV_WILLNEED);
+#ifdef MADV_POPULATE_READ
+  ::madvise(first, bytes, MADV_POPULATE_READ);
+#endif
+}
+
 // Apart from use(), whose variables a jump back could leave in doubt. True when the work was done.
 bool guarded(Guard& with, const std::function<void(const std::byte*)>& work) {
   if (sigsetjmp(with.leave, 1) != 0) {
@@ -74,7 +89,7 @@ const std::byte* FileMapping::mapped() const {
 }
 
 void FileMapping::used(std::size_t count) const {
-  if (resident_.fetch_add(count) + count < kMostResident) return;
+  if (resident_.fetch_add(count) + count < std::clamp(size_ / kResidentPart, kLeastResident, kMostResident)) return;
   resident_ = 0;
   ::madvise(start_, size_, MADV_DONTNEED);  // pages that another thread is reading come back at once
 }
@@ -88,10 +103,7 @@ FileMapping::Outcome FileMapping::use(std::uint64_t offset, std::size_t count,
   const std::byte* const start = mapped();
   if (start == nullptr) return Outcome::kCannotMap;
   watch_bus_errors();
-  // When it is not in the page cache: read it in large pieces rather than page by page.
-  const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-  const std::uint64_t first = offset / page * page;
-  ::madvise(const_cast<std::byte*>(start) + first, offset + count - first, MADV_WILLNEED);
+  fetch(start, offset, count);
   Guard with{start + offset, start + offset + count, {}};
   const bool done = guarded(with, work);
   used(count);

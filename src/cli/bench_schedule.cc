@@ -127,12 +127,13 @@ Figures measure(const Traffic& traffic, const Options& options) {
     if (i >= warm) {
       out.scheduling.push_back(std::chrono::duration<double>((chosen - begin) + (end - filled)).count());
       out.inputs.push_back(std::chrono::duration<double>(filled - chosen).count());
-      out.running += static_cast<double>(scheduler.running()) / static_cast<double>(options.steps);
+      out.running += static_cast<double>(scheduler.running());
     }
     arriving.clear();
     for (std::size_t n = 0; n < gone.size(); ++n) arriving.push_back(load.sequence());
     gone.clear();
   }
+  out.running /= static_cast<double>(options.steps);
   out.counts = scheduler.counts();
   return out;
 }
