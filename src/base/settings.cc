@@ -10,7 +10,7 @@ namespace ganglion {
 
 const std::vector<SettingInfo>& Settings::table() {
   static const std::vector<SettingInfo> kTable = {
-      {"GANGLION_ISA", "", "kernel table to use: scalar, avx2 or avx512 (default: the best this CPU has)"},
+      {"GANGLION_ISA", "", "kernel table to use: scalar, avx2, avx512 or amx (default: the best this CPU has)"},
       {"GANGLION_THREADS", "", "compute threads (default: the cores this process may use)"},
       {"GANGLION_LOG", "info", "log level: debug, info, warn, error or off"},
       {"GANGLION_MEMORY_BYTES", "", "memory a model may take (default: what the machine or the cgroup has free)"},

@@ -7,8 +7,9 @@
 //         h l; l l would be below what x has lost.
 //
 // The panels are the ones of avx512, [k][32 columns]; a tile of B wants two steps of k side by side in every column, so
-// panels are turned into that form (widened, for f16) where they are used: once for all rows of a group, in slices that
-// stay in the first cache. x is turned once for a group of rows, into the scratch.
+// panels are turned into that form (split, for f16) where they are used: once for all rows of a group, in slices that
+// stay in the first cache. x is turned once for a group of rows, into the scratch. A group of panels passes over a
+// chunk of x that stays in the second cache before the next chunk does; the partial sums wait in the scratch, too.
 #pragma once
 
 #include "kernels/amx/tiles.h"
@@ -23,17 +24,21 @@ struct TileMatmul {
   static constexpr std::int64_t kParts = S == Storage::kF16 ? 2 : 1;  // high, low
   static constexpr std::int64_t kWidth = 32;                          // of a panel: two tiles
   static constexpr std::int64_t kStep = 32;                           // of k in a tile
-  static constexpr std::int64_t kSlice = 16 / kParts;                 // steps of a panel turned at a time: 32 KiB
+  static constexpr std::int64_t kSlice = 8 / kParts;                  // steps of a panel turned at a time: 16 KiB
+  static constexpr std::int64_t kChunk = 32 / kParts;                 // steps of x that the panels of a group share
   static constexpr std::int64_t kGroupTiles = 16;                     // of rows, that share what is turned
-  static constexpr std::int64_t kStepBytes = kStep * kWidth * 2;      // of a panel
+  static constexpr std::int64_t kGroupPanels = 8;
+  static constexpr std::int64_t kStepBytes = kStep * kWidth * 2;  // of a panel
   static constexpr std::int64_t kATile = kParts * kTileBytes;
+  static constexpr std::int64_t kSumsTile = kTileRows * kWidth * 4;
   static constexpr std::int64_t kBStep = 2 * kParts * kTileBytes;  // tile 0 high, tile 1 high, tile 0 low, tile 1 low
 
   static std::int64_t smaller(std::int64_t a, std::int64_t b) noexcept { return a < b ? a : b; }
   static std::int64_t steps_of(std::int64_t k) noexcept { return (k + kStep - 1) / kStep; }
   static std::int64_t tiles_of(std::int64_t rows) noexcept { return (rows + kTileRows - 1) / kTileRows; }
   static std::int64_t scratch(std::int64_t rows, std::int64_t k) noexcept {
-    return smaller(tiles_of(rows), kGroupTiles) * steps_of(k) * kATile;
+    const std::int64_t tiles = smaller(tiles_of(rows), kGroupTiles);
+    return tiles * (steps_of(k) + kChunk) * kATile + (tiles > 2 ? kGroupPanels * tiles * kSumsTile : 0);
   }
   static const char* panel(const MatmulArgs& args, std::int64_t n) noexcept {
     return static_cast<const char*>(args.panels) + n * args.k * 2;
@@ -53,20 +58,35 @@ struct TileMatmul {
     }
   }
 
-  // Rows [row, row + rows) of x as tiles [tile][step][part]; rows that are missing in the last tile are zeros.
-  static void turn_rows(const MatmulArgs& args, std::int64_t row, std::int64_t rows, char* tiles) noexcept {
-    const std::int64_t steps = steps_of(args.k);
-    const std::int64_t filled = tiles_of(rows) * kTileRows;
-    for (std::int64_t r = 0; r < filled; ++r) {
-      char* to = tiles + r / kTileRows * steps * kATile + r % kTileRows * 64;
-      const float* x = args.x + (row + r) * args.x_stride;
-      for (std::int64_t s = 0; s < steps; ++s, to += kATile) {
-        const std::int64_t left = r < rows ? smaller(args.k - s * kStep, kStep) : 0;
-        if (left == kStep) {
-          turn_x(_mm512_loadu_ps(x + s * kStep), _mm512_loadu_ps(x + s * kStep + 16), to);
-        } else {
-          turn_x(Vec::load_first(x + s * kStep, left < 16 ? left : 16),
-                 Vec::load_first(x + s * kStep + 16, left < 16 ? 0 : left - 16), to);
+  // Where a tile of x begins, of `tiles` in all: chunks of k one after another, so that a chunk of all rows is one
+  // piece of memory; in it [tile][step][part].
+  static char* a_tile(char* a, std::int64_t tiles, std::int64_t tile, std::int64_t step) noexcept {
+    const std::int64_t chunk = step / kChunk;
+    return a + ((chunk * tiles + tile) * kChunk + step - chunk * kChunk) * kATile;
+  }
+
+  // Rows [row, row + rows) of x as tiles; rows that are missing in the last tile are zeros. Eight steps of a tile at a
+  // time: what is written lies kATile apart.
+  static void turn_rows(const MatmulArgs& args, std::int64_t row, std::int64_t rows, char* a) noexcept {
+    constexpr std::int64_t kTogether = 8;
+    static_assert(kChunk % kTogether == 0);
+    const std::int64_t steps = steps_of(args.k), tiles = tiles_of(rows);
+    for (std::int64_t tile = 0; tile < tiles; ++tile) {
+      for (std::int64_t first = 0; first < steps; first += kTogether) {
+        const std::int64_t end = smaller(steps, first + kTogether);
+        char* to = a_tile(a, tiles, tile, first);
+        for (std::int64_t r = 0; r < kTileRows; ++r) {
+          const std::int64_t there = tile * kTileRows + r < rows ? args.k : 0;
+          const float* x = args.x + (row + tile * kTileRows + r) * args.x_stride;
+          for (std::int64_t s = first; s < end; ++s) {
+            char* line = to + (s - first) * kATile + r * 64;
+            const std::int64_t left = there - s * kStep;
+            if (left >= kStep) {
+              turn_x(_mm512_loadu_ps(x + s * kStep), _mm512_loadu_ps(x + s * kStep + 16), line);
+            } else {
+              turn_x(Vec::load_first(x + s * kStep, left), Vec::load_first(x + s * kStep + 16, left - 16), line);
+            }
+          }
         }
       }
     }
@@ -182,14 +202,32 @@ struct TileMatmul {
     }
   }
 
-  static void finish(const MatmulArgs& args, std::int64_t row, std::int64_t rows, std::int64_t n,
-                     const float* sums) noexcept {
-    Matmul<Vec, S, 12, 128>::finish_all(args, row, rows, n, sums);
+  // A row of a panel; what most matmuls want, without asking for each of its vectors.
+  static void finish(const MatmulArgs& args, std::int64_t row, std::int64_t n, const float* sums) noexcept {
+    if (n + kWidth > args.n_end || args.activation > Activation::kRelu) {
+      return Matmul<Vec, S, 12, 128>::finish_all(args, row, 1, n, sums);
+    }
+    const std::int64_t at = row * args.out_stride + n;
+    __m512 first = Vec::load(sums), second = Vec::load(sums + 16);
+    if (args.bias != nullptr) {
+      first = Vec::add(first, Vec::load(args.bias + n));
+      second = Vec::add(second, Vec::load(args.bias + n + 16));
+    }
+    if (args.activation == Activation::kRelu) {
+      first = Math<Vec>::activate(Activation::kRelu, first);
+      second = Math<Vec>::activate(Activation::kRelu, second);
+    }
+    if (args.residual != nullptr) {
+      first = Vec::add(first, Vec::load(args.residual + at));
+      second = Vec::add(second, Vec::load(args.residual + at + 16));
+    }
+    Vec::store(args.out + at, first);
+    Vec::store(args.out + at + 16, second);
   }
 
   // A panel for up to two tiles of rows: straight from memory, a step at a time, and the next one prefetched.
   template <bool two>
-  static void stream(const MatmulArgs& args, std::int64_t rows, const char* a) noexcept {
+  static void stream(const MatmulArgs& args, std::int64_t rows, char* a) noexcept {
     constexpr std::int64_t kAhead = 2 * kStepBytes;
     const std::int64_t steps = steps_of(args.k);
     alignas(64) char b[2][kBStep];
@@ -201,39 +239,58 @@ struct TileMatmul {
 #pragma GCC unroll 32
         for (std::int64_t line = 0; line < kStepBytes; line += 64) __builtin_prefetch(from + kAhead + line);
         turn_step(from, args.k - s * kStep, b[s % 2]);
-        multiply<two>(a + s * kATile, a + (steps + s) * kATile, b[s % 2], 1);
+        multiply<two>(a_tile(a, two ? 2 : 1, 0, s), a_tile(a, two ? 2 : 1, 1, s), b[s % 2], 1);
       }
       end<two>(sums);
-      finish(args, 0, rows, n, sums);
+      for (std::int64_t r = 0; r < rows; ++r) finish(args, r, n, sums + r * kWidth);
     }
   }
 
-  // Any number of rows, a group at a time.
-  static void blocked(const MatmulArgs& args, std::int64_t row, std::int64_t rows, const char* a) noexcept {
-    const std::int64_t steps = steps_of(args.k), tiles = tiles_of(rows);
+  // `count` steps of a panel from step `first` on, for all tiles of rows.
+  static void add_slice(const MatmulArgs& args, std::int64_t n, std::int64_t first, std::int64_t count,
+                        std::int64_t tiles, char* a, float* sums) noexcept {
     alignas(64) char b[kSlice * kBStep];
-    alignas(64) float sums[kGroupTiles * kTileRows * kWidth];
-    for (std::int64_t n = args.n_begin; n < args.n_end; n += kWidth) {
-      for (std::int64_t first = 0; first < steps; first += kSlice) {
-        const std::int64_t count = smaller(kSlice, steps - first);
-        const char* from = panel(args, n) + first * kStepBytes;
-        for (std::int64_t s = 0; s < count; ++s)
-          turn_step(from + s * kStepBytes, args.k - (first + s) * kStep, b + s * kBStep);
-        for (std::int64_t tile = 0; tile < tiles; tile += 2) {
-          const char* a0 = a + (tile * steps + first) * kATile;
-          float* part = sums + tile * kTileRows * kWidth;
-          if (tile + 1 < tiles) {
-            begin<true>(part, first == 0);
-            multiply<true>(a0, a0 + steps * kATile, b, count);
-            end<true>(part);
-          } else {
-            begin<false>(part, first == 0);
-            multiply<false>(a0, a0, b, count);
-            end<false>(part);
+    const char* from = panel(args, n) + first * kStepBytes;
+    for (std::int64_t s = 0; s < count; ++s)
+      turn_step(from + s * kStepBytes, args.k - (first + s) * kStep, b + s * kBStep);
+    // What comes next in the panel is brought nearer meanwhile, a part for every pair of tiles.
+    const char* next = from + count * kStepBytes;
+    const std::int64_t share = kSlice * kStepBytes / ((tiles + 1) / 2);
+    for (std::int64_t tile = 0; tile < tiles; tile += 2, next += share) {
+      for (std::int64_t line = 0; line < share; line += 64) _mm_prefetch(next + line, _MM_HINT_T1);
+      const char* a0 = a_tile(a, tiles, tile, first);
+      float* part = sums + tile * kTileRows * kWidth;
+      if (tile + 1 < tiles) {
+        begin<true>(part, first == 0);
+        multiply<true>(a0, a0 + kChunk * kATile, b, count);
+        end<true>(part);
+      } else {
+        begin<false>(part, first == 0);
+        multiply<false>(a0, a0, b, count);
+        end<false>(part);
+      }
+    }
+  }
+
+  // The rows of a group.
+  static void blocked(const MatmulArgs& args, std::int64_t row, std::int64_t rows, char* a, float* sums) noexcept {
+    const std::int64_t steps = steps_of(args.k), tiles = tiles_of(rows);
+    const std::int64_t panel_sums = tiles * kTileRows * kWidth;
+    for (std::int64_t group = args.n_begin; group < args.n_end; group += kGroupPanels * kWidth) {
+      const std::int64_t end = smaller(args.n_end, group + kGroupPanels * kWidth);
+      for (std::int64_t chunk = 0; chunk < steps; chunk += kChunk) {
+        const std::int64_t chunk_end = smaller(steps, chunk + kChunk);
+        for (std::int64_t n = group; n < end; n += kWidth) {
+          for (std::int64_t first = chunk; first < chunk_end; first += kSlice) {
+            add_slice(args, n, first, smaller(kSlice, chunk_end - first), tiles, a,
+                      sums + (n - group) / kWidth * panel_sums);
           }
         }
       }
-      finish(args, row, rows, n, sums);
+      for (std::int64_t r = 0; r < rows; ++r) {
+        for (std::int64_t n = group; n < end; n += kWidth)
+          finish(args, row + r, n, sums + (n - group) / kWidth * panel_sums + r * kWidth);
+      }
     }
   }
 
@@ -247,10 +304,12 @@ struct TileMatmul {
       return args.rows <= kTileRows ? stream<false>(args, args.rows, a) : stream<true>(args, args.rows, a);
     }
     const TileConfig config(kTileRows);
+    const std::int64_t most = smaller(tiles_of(args.rows), kGroupTiles);
+    auto* sums = reinterpret_cast<float*>(a + most * (steps_of(args.k) + kChunk) * kATile);
     for (std::int64_t row = 0; row < args.rows; row += kGroupTiles * kTileRows) {
       const std::int64_t rows = smaller(kGroupTiles * kTileRows, args.rows - row);
       turn_rows(args, row, rows, a);
-      blocked(args, row, rows, a);
+      blocked(args, row, rows, a, sums);
     }
   }
 };
