@@ -51,6 +51,8 @@ const TableInfo* all_tables(int* count) noexcept {
   return tables;
 }
 
+std::int64_t no_matmul_scratch(Storage, std::int64_t, std::int64_t) noexcept { return 0; }
+
 const Table* find_table(std::string_view isa) noexcept {
   int count = 0;
   const TableInfo* tables = all_tables(&count);

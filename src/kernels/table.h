@@ -151,7 +151,7 @@ enum class Unary : std::uint8_t {
 enum class Binary : std::uint8_t { kAdd, kSubtract, kMultiply, kDivide, kMaximum, kMinimum, kCount };
 
 // Table::matmul_scratch of a table that wants none.
-constexpr std::int64_t no_matmul_scratch(Storage, std::int64_t, std::int64_t) noexcept { return 0; }
+std::int64_t no_matmul_scratch(Storage storage, std::int64_t rows, std::int64_t k) noexcept;
 
 struct Table {
   std::string_view isa;      // "scalar", "avx2", "avx512", "amx"

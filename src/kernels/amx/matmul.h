@@ -1,7 +1,8 @@
 // Matmul of weights in bf16 or f16 on tiles of bf16 products, summed in f32.
 //
 // One order of arithmetic for every number of rows: an output element's tile takes the steps of k (32 at a time) one
-// after another, and a row of a tile does not see the others. What x and the weights are multiplied as:
+// after another, and a row of a tile does not see the others; few rows are done without tiles, in the same order
+// (few_rows.h). What x and the weights are multiplied as:
 //   bf16: x rounded to bf16 (to nearest even); the weights are what they are.
 //   f16:  x = h + l with h and l in bf16, which leaves 2^-17 of x; w = h + l exactly. A step adds l h, then h h, then
 //         h l; l l would be below what x has lost.
@@ -12,6 +13,7 @@
 // chunk of x that stays in the second cache before the next chunk does; the partial sums wait in the scratch, too.
 #pragma once
 
+#include "kernels/amx/few_rows.h"
 #include "kernels/amx/tiles.h"
 #include "kernels/avx512/vec.h"
 #include "kernels/vector/matmul.h"
@@ -92,44 +94,54 @@ struct TileMatmul {
     }
   }
 
-  // Two steps of k of 16 columns: the pairs of each column side by side.
-  static void turn_pair(__m256i even, __m256i odd, char* high) noexcept {
+  // Two steps of k of 16 columns in f16: the pairs of each column side by side, high and low parts. Cut off rather than
+  // rounded: 11 significant bits less the first 8 are 3, which bf16 has as well.
+  static void split_pair(__m256i even, __m256i odd, char* high) noexcept {
+    const __m512i mask = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
+    const __m512 first = _mm512_cvtph_ps(even), second = _mm512_cvtph_ps(odd);
+    const __m512i first_top = _mm512_and_si512(_mm512_castps_si512(first), mask);
+    const __m512i second_top = _mm512_and_si512(_mm512_castps_si512(second), mask);
+    const __m512i first_left = _mm512_castps_si512(_mm512_sub_ps(first, _mm512_castsi512_ps(first_top)));
+    const __m512i second_left = _mm512_castps_si512(_mm512_sub_ps(second, _mm512_castsi512_ps(second_top)));
+    _mm512_store_si512(high, _mm512_or_si512(second_top, _mm512_srli_epi32(first_top, 16)));
+    _mm512_store_si512(high + 2 * kTileBytes, _mm512_or_si512(second_left, _mm512_srli_epi32(first_left, 16)));
+  }
+
+  // Two steps of k of a whole panel. In bf16 the pairs are made within quarters of a register, the cheapest way: tile 0
+  // gets the first four of every eight columns, tile 1 the others; in_order() puts the sums right.
+  static void turn_pairs(const char* even, const char* odd, char* to) noexcept {
     if constexpr (S == Storage::kBF16) {
-      const __m512i low_half = _mm512_cvtepu16_epi32(even), high_half = _mm512_cvtepu16_epi32(odd);
-      _mm512_store_si512(high, _mm512_or_si512(low_half, _mm512_slli_epi32(high_half, 16)));
+      const __m512i first = _mm512_loadu_si512(even), second = _mm512_loadu_si512(odd);
+      _mm512_store_si512(to, _mm512_unpacklo_epi16(first, second));
+      _mm512_store_si512(to + kTileBytes, _mm512_unpackhi_epi16(first, second));
     } else {
-      // Cut off rather than rounded: 11 significant bits less the first 8 are 3, which bf16 has as well.
-      const __m512i mask = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
-      const __m512 first = _mm512_cvtph_ps(even), second = _mm512_cvtph_ps(odd);
-      const __m512i first_top = _mm512_and_si512(_mm512_castps_si512(first), mask);
-      const __m512i second_top = _mm512_and_si512(_mm512_castps_si512(second), mask);
-      const __m512i first_left = _mm512_castps_si512(_mm512_sub_ps(first, _mm512_castsi512_ps(first_top)));
-      const __m512i second_left = _mm512_castps_si512(_mm512_sub_ps(second, _mm512_castsi512_ps(second_top)));
-      _mm512_store_si512(high, _mm512_or_si512(second_top, _mm512_srli_epi32(first_top, 16)));
-      _mm512_store_si512(high + 2 * kTileBytes, _mm512_or_si512(second_left, _mm512_srli_epi32(first_left, 16)));
+      const auto half = [](const char* at) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)); };
+      split_pair(half(even), half(odd), to);
+      split_pair(half(even + 32), half(odd + 32), to + kTileBytes);
+    }
+  }
+  static void in_order(__m512& first, __m512& second) noexcept {
+    if constexpr (S == Storage::kBF16) {
+      const __m512i low = _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+      const __m512 left = _mm512_permutex2var_ps(first, low, second);
+      second = _mm512_permutex2var_ps(first, _mm512_add_epi32(low, _mm512_set1_epi32(8)), second);
+      first = left;
     }
   }
 
   // A step of a panel, of `left` rows that exist, as its tiles of B.
   static void turn_step(const char* from, std::int64_t left, char* to) noexcept {
-    const auto load = [&](std::int64_t row, std::int64_t column) {
-      return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + row * kWidth * 2 + column * 2));
-    };
+    constexpr std::int64_t kRowBytes = kWidth * 2;
     if (left >= kStep) {
 #pragma GCC unroll 4
-      for (std::int64_t pair = 0; pair < 16; ++pair) {
-        turn_pair(load(2 * pair, 0), load(2 * pair + 1, 0), to + pair * 64);
-        turn_pair(load(2 * pair, 16), load(2 * pair + 1, 16), to + kTileBytes + pair * 64);
-      }
+      for (std::int64_t row = 0; row < kStep; row += 2, to += 64)
+        turn_pairs(from + row * kRowBytes, from + (row + 1) * kRowBytes, to);
       return;
     }
-    const __m256i none = _mm256_setzero_si256();
-    for (std::int64_t pair = 0; pair < 16; ++pair) {
-      for (std::int64_t half = 0; half < 2; ++half) {
-        const __m256i even = 2 * pair < left ? load(2 * pair, 16 * half) : none;
-        const __m256i odd = 2 * pair + 1 < left ? load(2 * pair + 1, 16 * half) : none;
-        turn_pair(even, odd, to + half * kTileBytes + pair * 64);
-      }
+    alignas(64) static constexpr char kNone[kRowBytes] = {};
+    for (std::int64_t row = 0; row < kStep; row += 2, to += 64) {
+      turn_pairs(row < left ? from + row * kRowBytes : kNone, row + 1 < left ? from + (row + 1) * kRowBytes : kNone,
+                 to);
     }
   }
 
@@ -204,11 +216,13 @@ struct TileMatmul {
 
   // A row of a panel; what most matmuls want, without asking for each of its vectors.
   static void finish(const MatmulArgs& args, std::int64_t row, std::int64_t n, const float* sums) noexcept {
+    __m512 first = Vec::load(sums), second = Vec::load(sums + 16);
+    in_order(first, second);
     if (n + kWidth > args.n_end || args.activation > Activation::kRelu) {
-      return Matmul<Vec, S, 12, 128>::finish_all(args, row, 1, n, sums);
+      Matmul<Vec, S, 12, 128>::finish(args, row, n, first);
+      return Matmul<Vec, S, 12, 128>::finish(args, row, n + 16, second);
     }
     const std::int64_t at = row * args.out_stride + n;
-    __m512 first = Vec::load(sums), second = Vec::load(sums + 16);
     if (args.bias != nullptr) {
       first = Vec::add(first, Vec::load(args.bias + n));
       second = Vec::add(second, Vec::load(args.bias + n + 16));
@@ -225,7 +239,8 @@ struct TileMatmul {
     Vec::store(args.out + at + 16, second);
   }
 
-  // A panel for up to two tiles of rows: straight from memory, a step at a time, and the next one prefetched.
+  // A panel for up to two tiles of rows: straight from memory, a step at a time, with later ones prefetched. A step is
+  // turned while the one before it is multiplied: tiles are not loaded from stores that are still under way.
   template <bool two>
   static void stream(const MatmulArgs& args, std::int64_t rows, char* a) noexcept {
     constexpr std::int64_t kAhead = 2 * kStepBytes;
@@ -235,10 +250,11 @@ struct TileMatmul {
     for (std::int64_t n = args.n_begin; n < args.n_end; n += kWidth) {
       const char* from = panel(args, n);
       begin<two>(sums, true);
+      turn_step(from, args.k, b[0]);
       for (std::int64_t s = 0; s < steps; ++s, from += kStepBytes) {
 #pragma GCC unroll 32
         for (std::int64_t line = 0; line < kStepBytes; line += 64) __builtin_prefetch(from + kAhead + line);
-        turn_step(from, args.k - s * kStep, b[s % 2]);
+        if (s + 1 < steps) turn_step(from + kStepBytes, args.k - (s + 1) * kStep, b[(s + 1) % 2]);
         multiply<two>(a_tile(a, two ? 2 : 1, 0, s), a_tile(a, two ? 2 : 1, 1, s), b[s % 2], 1);
       }
       end<two>(sums);
@@ -298,6 +314,7 @@ struct TileMatmul {
     if (args.rows <= 0) return;
     if (args.k == 0) return Matmul<Vec, S, 12, 128>::run(args);
     char* a = static_cast<char*>(args.scratch);
+    if (args.rows <= FewRows<S>::kMost) return FewRows<S>::run(args);
     if (args.rows <= 2 * kTileRows) {
       const TileConfig config(args.rows < kTileRows ? args.rows : kTileRows);
       turn_rows(args, 0, args.rows, a);
