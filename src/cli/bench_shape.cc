@@ -108,7 +108,12 @@ Figures decode(engine::Engine& engine, const models::Config& config, const Optio
     if (times[0][i - 1] < all_decode) continue;
     rates.push_back(static_cast<double>(options.batch) / seconds_between(times[0][i - 1], times[0][i]));
   }
-  GANGLION_CHECK(!rates.empty());
+  if (rates.empty()) {
+    fail(Code::kInvalidArgument,
+         "[bench decode] the first of {} requests ended before the last had begun: {} steps are "
+         "too few; give more with --steps",
+         options.batch, options.steps);
+  }
   const models::MatmulWork work = models::matmul_work(config);
   const double context = static_cast<double>(options.prompt) + static_cast<double>(options.steps) / 2;
   const models::Types& types = engine_options.types;

@@ -1,9 +1,9 @@
 // The matmul of amx/matmul.h for so few rows that reading the weights is what takes the time: by multiply-adds of
 // AVX-512, straight from the panels, with the bits that tiles give.
 //
-// A tile instruction sums the products of even and of odd k of its step apart, each in order and rounded once a product,
-// and then adds both to the element together; subnormal numbers are zeros to it (TDPBF16PS in the Software Developer's
-// Manual, volume 2). Products of two bf16 numbers in f32 multiply-adds are the same operation.
+// A tile instruction sums the products of even and of odd k of its step apart, each in order and rounded once a
+// product, and then adds both to the element together; subnormal numbers are zeros to it (TDPBF16PS in the Software
+// Developer's Manual, volume 2). Products of two bf16 numbers in f32 multiply-adds are the same operation.
 #pragma once
 
 #include "kernels/avx512/vec.h"
