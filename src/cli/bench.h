@@ -26,6 +26,7 @@ struct Roofline {
   std::string bandwidth_loop;  // which loop that was
   double peak_flops = 0;       // f32 multiply-adds counted as two, of the best table
   std::string peak_isa;
+  double tile_flops = 0;  // products of bf16 on tiles; 0 where there are none
   struct Row {
     std::string name;
     std::string unit;

@@ -93,19 +93,25 @@ Roofline measure_roofline(ThreadPool& pool) {
       out.bandwidth_loop = kernels::read_loop_name(kind);
     }
   }
-  std::vector<double> rates;
-  for (int i = 0; i < kRepeats; ++i) {
-    std::vector<double> done(threads);
-    const double seconds = seconds_of([&] {
-      pool.run([&](int thread) { done[static_cast<std::size_t>(thread)] = kernels::multiply_add(10'000'000); });
-    });
-    double all = 0;
-    for (const double flops : done) all += flops;
-    rates.push_back(all / seconds);
-  }
+  const auto peak = [&](double (*loop)(std::int64_t) noexcept, std::int64_t rounds) {
+    std::vector<double> rates;
+    for (int i = 0; i < kRepeats; ++i) {
+      std::vector<double> done(threads);
+      const double seconds =
+          seconds_of([&] { pool.run([&](int thread) { done[static_cast<std::size_t>(thread)] = loop(rounds); }); });
+      double all = 0;
+      for (const double flops : done) all += flops;
+      rates.push_back(all / seconds);
+    }
+    return spread(rates);
+  };
   out.peak_isa = kernels::multiply_add_isa();
-  out.rows.push_back({"f32 multiply-add, " + out.peak_isa, "GFLOP/s", spread(rates)});
+  out.rows.push_back({"f32 multiply-add, " + out.peak_isa, "GFLOP/s", peak(kernels::multiply_add, 10'000'000)});
   out.peak_flops = out.rows.back().value.median;
+  if (kernels::has_tiles()) {
+    out.rows.push_back({"bf16 products, amx", "GFLOP/s", peak(kernels::tile_multiply_add, 1'000'000)});
+    out.tile_flops = out.rows.back().value.median;
+  }
   return out;
 }
 

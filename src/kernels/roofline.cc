@@ -2,6 +2,9 @@
 
 #include <immintrin.h>
 
+#include "kernels/amx/kernels.h"
+#include "kernels/table.h"
+
 namespace ganglion::kernels {
 namespace {
 
@@ -130,6 +133,10 @@ double multiply_add(std::int64_t rounds) noexcept {
   if (has_avx512()) return multiply_add_avx512(rounds);
   return has_avx2() ? multiply_add_avx2(rounds) : multiply_add_scalar(rounds);
 }
+
+bool has_tiles() noexcept { return find_table("amx") != nullptr; }
+
+double tile_multiply_add(std::int64_t rounds) noexcept { return amx::multiply_tiles(rounds); }
 
 const char* multiply_add_isa() noexcept { return has_avx512() ? "avx512" : has_avx2() ? "avx2" : "scalar"; }
 

@@ -19,5 +19,8 @@ std::uint64_t read_memory(ReadLoop loop, const void* memory, std::size_t bytes) 
 double multiply_add(std::int64_t rounds) noexcept;
 // "avx512", "avx2" or "scalar": what multiply_add uses here.
 const char* multiply_add_isa() noexcept;
+// Products of bf16 on tiles, where there are tiles: the same, for `rounds` of four tiles. Tiles must be there.
+bool has_tiles() noexcept;
+double tile_multiply_add(std::int64_t rounds) noexcept;
 
 }  // namespace ganglion::kernels

@@ -11,4 +11,7 @@ template <Storage S>
 void matmul(const MatmulArgs& args) noexcept;
 std::int64_t matmul_scratch(Storage storage, std::int64_t rows, std::int64_t k) noexcept;
 
+// Four tile products a round, on registers alone; returns the floating-point operations done.
+double multiply_tiles(std::int64_t rounds) noexcept;
+
 }  // namespace ganglion::kernels::amx

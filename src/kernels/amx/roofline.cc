@@ -1,0 +1,25 @@
+#include "kernels/amx/kernels.h"
+#include "kernels/amx/tiles.h"
+
+namespace ganglion::kernels::amx {
+
+double multiply_tiles(std::int64_t rounds) noexcept {
+  const TileConfig config(kTileRows);
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  _tile_zero(4);
+  _tile_zero(5);
+  _tile_zero(6);
+  _tile_zero(7);
+  for (std::int64_t i = 0; i < rounds; ++i) {
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  return 4.0 * 2 * 16 * 16 * 32 * static_cast<double>(rounds);
+}
+
+}  // namespace ganglion::kernels::amx
