@@ -71,7 +71,8 @@ TEST(FileDeath, ABusErrorThatIsNotOfAReadInPlaceStillEndsTheProcess) {
   const File file = File::open(path);
   file.read_in_place(0, 10, [](const std::byte*) {});
   // By the signal; a sanitizer, whose handler was there before, ends it its own way.
-  EXPECT_EXIT(::raise(SIGBUS), [](int status) { return status != 0; }, "");
+  EXPECT_EXIT(
+      ::raise(SIGBUS), [](int status) { return status != 0; }, "");
   std::filesystem::remove(path);
 }
 

@@ -1,5 +1,5 @@
-// One safetensors file, open for reading. Whoever truncates or rewrites it
-// later gets an error into the load that reads it, not a signal into the process.
+// One safetensors file, open for reading. Whoever truncates or rewrites it later gets an error into the load that reads
+// it, not a signal into the process.
 #pragma once
 
 #include <cstdint>

@@ -291,6 +291,44 @@ TEST_P(Matmul, KeepsNanAndInfinityInTheirOwnRow) {
   }
 }
 
+// What an activation makes of a large negative sum may be too small for a normal number.
+TEST_P(Matmul, GivesARowTheSameBitsWhereTheResultIsSubnormal) {
+  for (const Storage storage : kWeightStorages) {
+    for (const Activation activation : {Activation::kGeluErf, Activation::kGeluTanh, Activation::kSilu}) {
+      Problem problem(table(), storage, 40, 64, 70, 1e-3f);
+      for (std::size_t i = 0; i < problem.bias.size(); ++i) problem.bias[i] = -86.0f - 0.25f * static_cast<float>(i);
+      std::vector<float> all = problem.fresh_out(), alone = problem.fresh_out();
+      MatmulArgs args = problem.args(all);
+      args.bias = problem.bias.data();
+      args.activation = activation;
+      problem.run(args);
+      args.out = alone.data() + Problem::kMargin;
+      args.rows = 1;
+      for (std::int64_t row = 0; row < problem.rows; ++row) {
+        problem.run(args);
+        args.x += problem.x_stride;
+        args.out += problem.out_stride;
+      }
+      ASSERT_TRUE(plain::same_bits(all.data(), alone.data(), all.size())) << "storage " << static_cast<int>(storage);
+    }
+    // And without one: sums of subnormal and of hardly normal numbers.
+    Problem problem(table(), storage, 40, 64, 70, 1e-39f);
+    for (float& bias : problem.bias) bias *= 1e-38f;
+    std::vector<float> all = problem.fresh_out(), alone = problem.fresh_out();
+    MatmulArgs args = problem.args(all);
+    args.bias = problem.bias.data();
+    problem.run(args);
+    args.out = alone.data() + Problem::kMargin;
+    args.rows = 1;
+    for (std::int64_t row = 0; row < problem.rows; ++row) {
+      problem.run(args);
+      args.x += problem.x_stride;
+      args.out += problem.out_stride;
+    }
+    ASSERT_TRUE(plain::same_bits(all.data(), alone.data(), all.size())) << "storage " << static_cast<int>(storage);
+  }
+}
+
 TEST_P(Matmul, SumsNothingToZero) {
   for (const Storage storage : kWeightStorages) {
     Problem problem(table(), storage, 3, 0, 20);

@@ -17,8 +17,8 @@
 
 namespace ganglion::kernels {
 
-// How weights and cache rows are stored. Arithmetic is always f32. s8 and s4 are whole numbers that mean something
-// times a scale: weights and caches may be s8, weights alone s4.
+// How weights and cache rows are stored. Sums are always f32, and products but where Table::product_bits says so. s8
+// and s4 are whole numbers that mean something times a scale: weights and caches may be s8, weights alone s4.
 enum class Storage : std::uint8_t { kF32, kF16, kBF16, kS8, kS4 };
 inline constexpr int kStorageCount = 3;        // of floats, which mean what they are
 inline constexpr int kCacheStorageCount = 4;   // and s8

@@ -12,15 +12,21 @@
 namespace ganglion::kernels {
 namespace {
 
-// Subnormal numbers are zeros while this lives.
+// Subnormal numbers are zeros while this lives. What is computed meanwhile from memory to memory stays in between: the
+// compiler does not know that arithmetic depends on the register.
 class FlushSubnormals {
  public:
-  FlushSubnormals() noexcept : before_(_mm_getcsr()) { _mm_setcsr(before_ | kFlushToZero | kDenormalsAreZero); }
-  ~FlushSubnormals() { _mm_setcsr(before_); }
+  FlushSubnormals() noexcept : before_(_mm_getcsr()) { set(before_ | kFlushToZero | kDenormalsAreZero); }
+  ~FlushSubnormals() { set(before_); }
   FlushSubnormals(const FlushSubnormals&) = delete;
 
  private:
   static constexpr unsigned kFlushToZero = 0x8000, kDenormalsAreZero = 0x40;
+  static void set(unsigned value) noexcept {
+    asm volatile("" ::: "memory");
+    _mm_setcsr(value);
+    asm volatile("" ::: "memory");
+  }
   unsigned before_;
 };
 
@@ -96,9 +102,10 @@ struct FewRows {
     }
   }
 
-  // kBeside panels from column n on: two streams from memory are read faster than one.
+  // The sums of kBeside panels from column n on, [panel][row][32]: two streams from memory are read faster than one.
   template <std::int64_t rows, std::int64_t kBeside>
-  static void panels(const MatmulArgs& args, const float* x, std::int64_t n) noexcept {
+  static void sum_panels(const MatmulArgs& args, const float* x, std::int64_t n, float* out) noexcept {
+    const FlushSubnormals flush;
     const char* from = static_cast<const char*>(args.panels) + n * args.k * 2;
     const std::int64_t panel_bytes = args.k * kRowBytes;
     Row sums[kBeside][rows];
@@ -141,10 +148,19 @@ struct FewRows {
     for (std::int64_t p = 0; p < kBeside; ++p) {
 #pragma GCC unroll 2
       for (std::int64_t r = 0; r < rows; ++r) {
-        Matmul<Vec, S, 12, 128>::finish(args, r, n + p * kWidth, sums[p][r].out[0]);
-        Matmul<Vec, S, 12, 128>::finish(args, r, n + p * kWidth + 16, sums[p][r].out[1]);
+        Vec::store(out + (p * rows + r) * kWidth, sums[p][r].out[0]);
+        Vec::store(out + (p * rows + r) * kWidth + Vec::kLanes, sums[p][r].out[1]);
       }
     }
+  }
+
+  // Bias, activation and residual know subnormal numbers, as they do after tiles.
+  template <std::int64_t rows, std::int64_t kBeside>
+  static void panels(const MatmulArgs& args, const float* x, std::int64_t n) noexcept {
+    alignas(64) float sums[kBeside * rows * kWidth];
+    sum_panels<rows, kBeside>(args, x, n, sums);
+    for (std::int64_t p = 0; p < kBeside; ++p)
+      Matmul<Vec, S, 12, 128>::finish_all(args, 0, rows, n + p * kWidth, sums + p * rows * kWidth);
   }
 
   template <std::int64_t rows = kMost>
@@ -162,7 +178,6 @@ struct FewRows {
   static void run(const MatmulArgs& args) noexcept {
     auto* x = static_cast<float*>(args.scratch);
     split_x(args, x);
-    const FlushSubnormals flush;
     all(args, x);
   }
 };
