@@ -12,27 +12,11 @@
 
 #include "base/error.h"
 #include "base/thread_pool.h"
+#include "engine/small_opt.h"
 #include "metrics/registry.h"
-#include "models/opt.h"
 
 namespace ganglion::engine {
 namespace {
-
-models::Config small_opt() {
-  models::Config config;
-  config.model_type = "opt";
-  config.vocab = 61;
-  config.hidden = 32;
-  config.own = models::OptConfig{.embed_dim = 32};
-  config.layers = 2;
-  config.heads = config.kv_heads = 4;
-  config.head_dim = 8;
-  config.ffn = 64;
-  config.max_positions = 256;
-  config.tied_head = false;
-  config.eos = 2;
-  return config;
-}
 
 EngineOptions small_options() {
   EngineOptions options;

@@ -10,29 +10,13 @@
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "engine/engine.h"
-#include "models/opt.h"
+#include "engine/small_opt.h"
 
 namespace ganglion::engine {
 namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr std::int32_t kBadToken = 7;
-
-models::Config small_opt() {
-  models::Config config;
-  config.model_type = "opt";
-  config.vocab = 61;
-  config.hidden = 32;
-  config.own = models::OptConfig{.embed_dim = 32};
-  config.layers = 3;
-  config.heads = config.kv_heads = 4;
-  config.head_dim = 8;
-  config.ffn = 64;
-  config.max_positions = 256;
-  config.tied_head = false;
-  config.eos = 2;
-  return config;
-}
 
 // The seeded weights, with one element of one of them replaced.
 models::WeightFinder with_bad_weight(const std::string& bad_name, std::int64_t index, float value) {
@@ -114,7 +98,7 @@ TEST_P(NotFiniteLogits, NameTheLayerAndTheWeightThatTheyBeganWith) {
         Case{"model.decoder.layers.2.self_attn.q_proj.weight", "layer 2"},
         Case{"model.decoder.layers.0.self_attn_layer_norm.bias", "layer 0"},
         Case{"model.decoder.final_layer_norm.weight", "head"}}) {
-    Engine engine(small_opt(), with_bad_weight(bad.weight, 5, kNan), options_of(GetParam(), pool));
+    Engine engine(small_opt(3), with_bad_weight(bad.weight, 5, kNan), options_of(GetParam(), pool));
     for (const Outcome& outcome : run_together(engine, {{4, 5, 6}, {9}}, 3)) {
       EXPECT_EQ(outcome.finish, FinishReason::kError);
       EXPECT_TRUE(outcome.ids.empty());
@@ -130,9 +114,9 @@ TEST_P(NotFiniteLogits, EndTheRequestThatMetThemAndNoOtherOfItsStep) {
   ThreadPool pool(2);
   const std::string table = "model.decoder.embed_tokens.weight";
   const std::vector<std::vector<std::int32_t>> prompts = {{4, 5, 6}, {8, kBadToken, 9}, {10, 11}};
-  Engine clean(small_opt(), models::random_weights(1), options_of(GetParam(), pool));
+  Engine clean(small_opt(3), models::random_weights(1), options_of(GetParam(), pool));
   const std::vector<Outcome> wanted = run_together(clean, prompts, 20);
-  Engine engine(small_opt(), with_bad_weight(table, kBadToken * 32 + 3, kNan), options_of(GetParam(), pool));
+  Engine engine(small_opt(3), with_bad_weight(table, kBadToken * 32 + 3, kNan), options_of(GetParam(), pool));
   const std::vector<Outcome> found = run_together(engine, prompts, 20);
   EXPECT_EQ(found[1].finish, FinishReason::kError);
   EXPECT_NE(found[1].error.find("embedding"), std::string::npos) << found[1].error;
@@ -146,10 +130,10 @@ TEST_P(NotFiniteLogits, EndTheRequestThatMetThemAndNoOtherOfItsStep) {
 
 TEST_P(NotFiniteLogits, LeaveNothingBehindInTheBlocksThatTheNextRequestGets) {
   ThreadPool pool(2);
-  Engine clean(small_opt(), models::random_weights(1), options_of(GetParam(), pool));
+  Engine clean(small_opt(3), models::random_weights(1), options_of(GetParam(), pool));
   const std::vector<Outcome> wanted = run_together(clean, {{4, 5, 6}}, 100);
   ASSERT_EQ(std::count(wanted[0].ids.begin(), wanted[0].ids.end(), kBadToken), 0) << "choose another token";
-  Engine engine(small_opt(), with_bad_weight("model.decoder.embed_tokens.weight", kBadToken * 32, kNan),
+  Engine engine(small_opt(3), with_bad_weight("model.decoder.embed_tokens.weight", kBadToken * 32, kNan),
                 options_of(GetParam(), pool));
   const std::vector<std::int32_t> bad(100, kBadToken);  // every block but one, in several chunks
   EXPECT_EQ(run_together(engine, {bad}, 4)[0].finish, FinishReason::kError);
@@ -160,7 +144,7 @@ TEST_P(NotFiniteLogits, LeaveNothingBehindInTheBlocksThatTheNextRequestGets) {
 
 TEST_P(NotFiniteLogits, AreTracedToTheCacheWhenAnEarlierChunkOfThePromptLeftThemThere) {
   ThreadPool pool(2);
-  Engine engine(small_opt(), with_bad_weight("model.decoder.embed_tokens.weight", kBadToken * 32, kNan),
+  Engine engine(small_opt(3), with_bad_weight("model.decoder.embed_tokens.weight", kBadToken * 32, kNan),
                 options_of(GetParam(), pool));
   std::vector<std::int32_t> prompt(40, 5);  // chunks of 16
   prompt[2] = kBadToken;
