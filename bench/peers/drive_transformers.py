@@ -8,6 +8,9 @@ VARIANTS = {"f32": ["float32"], "16bit": ["bfloat16", "float16"], "s8": [], "s4"
 
 ENVIRONMENT, CONVERTER = "transformers", None
 
+# Its cache grows by copying; see drive_ctranslate2.py.
+SETTINGS = {"GLIBC_TUNABLES": "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=68719476736"}
+
 
 def refusal(shape, klass):
     return "transformers has no such weights on CPUs without a further package" if klass in ("s8", "s4") else None

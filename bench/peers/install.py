@@ -5,9 +5,11 @@ import shutil
 import subprocess
 
 HERE = pathlib.Path(__file__).resolve().parent
-# Built here, for this CPU: the wheels of PyPI are for every CPU.
+# Built here, for this CPU. GCC 12 takes ldtilecfg to read 8 bytes of the 64 and drops the stores to the others, so that
+# llama.cpp's AMX kernels crash (its issue 20824) unless such stores are left alone.
 BUILD = {"llama_cpp": {"arguments": ["--no-binary", "llama-cpp-python"],
-                       "environment": {"CMAKE_ARGS": "-DGGML_NATIVE=ON -DGGML_OPENMP=ON -DLLAVA_BUILD=OFF"}}}
+                       "environment": {"CMAKE_ARGS": "-DGGML_NATIVE=ON -DGGML_OPENMP=ON -DLLAVA_BUILD=OFF",
+                                       "CXXFLAGS": "-fno-tree-dse -fno-dse -fno-strict-aliasing"}}}
 
 
 class NotInstalled(Exception):

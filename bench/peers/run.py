@@ -47,11 +47,17 @@ def arguments():
     parser.add_argument("--append", action="store_true", help="add to today's results in that folder; cells measured again are replaced")
     parser.add_argument("--launcher", default="", help="a command put before each that measures, as in 'numactl -C 0,1'")
     parser.add_argument("--keep-models", action="store_true", help="leave what was written to build/peers/models for the next run")
+    parser.add_argument("--prepare", action="store_true", help="install and convert what the run would need, keep it, measure nothing")
     parser.add_argument("--ganglion", type=pathlib.Path, default=ROOT / "build" / "release" / "ganglion", help="the program")
     options = parser.parse_args()
     if options.repeat < 3:
         parser.error(f"--repeat {options.repeat}: at least 3, for a median and a spread")
     return options
+
+
+def last_line(text):
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else "no message"
 
 
 class Bench:
@@ -88,10 +94,10 @@ class Bench:
             job_file.write_text(json.dumps(job))
             with log.open("w") as noise:
                 done = subprocess.run([*launcher, self.python(environment), HERE / "worker.py", action, peer, job_file, out],
-                                      stdout=noise, stderr=subprocess.STDOUT)
+                                      stdout=noise, stderr=subprocess.STDOUT, env={**os.environ, **getattr(peers.PEERS[peer], "SETTINGS", {})})
             if not out.exists():
-                lines = log.read_text(errors="replace").strip().splitlines()
-                raise RuntimeError(f"ended with {done.returncode}: {lines[-1] if lines else 'no message'}")
+                how = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
+                raise RuntimeError(f"{action} ended with {how}: {last_line(log.read_text(errors='replace'))}")
             result = json.loads(out.read_text())
         if result and "error" in result:
             raise RuntimeError(result["error"])
@@ -145,6 +151,8 @@ class Bench:
     def compare(self, shape, klass):
         absent, turns = {}, {name: {} for name in self.options.measurements}
         asked = self.ready(shape, klass, absent)
+        if self.options.prepare:
+            return
         for number in range(self.options.repeat):
             # Each round begins with another peer, so that none is always the first or after the same.
             turn = number % max(1, len(asked))
@@ -195,10 +203,11 @@ class Bench:
                 subprocess.run([self.python("checkpoints"), HERE / "checkpoints.py", shape, checkpoint], check=True)
             for klass in self.options.classes:
                 self.compare(shape, klass)
-            if not self.options.keep_models:
+            if not self.options.keep_models and not self.options.prepare:
                 shutil.rmtree(BUILD / "models" / shape)
-        print(self.table_file.read_text())
-        say(f"{self.table_file} and {self.json_file.name}")
+        if not self.options.prepare:
+            print(self.table_file.read_text())
+            say(f"{self.table_file} and {self.json_file.name}")
 
 
 if __name__ == "__main__":
