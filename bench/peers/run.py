@@ -64,6 +64,7 @@ class Bench:
     def __init__(self, options):
         self.options = options
         self.pythons = {}   # environment to its Python, or to the reason why there is none
+        self.asked_versions = set()
         self.launcher = shlex.split(options.launcher)
         name = f"peers-{datetime.date.today()}-{machine.slug()}"
         self.json_file, self.table_file = options.out / f"{name}.json", options.out / f"{name}.md"
@@ -138,8 +139,9 @@ class Bench:
                 job = self.job(shape, klass, peer, variant)
                 try:
                     self.python(module.ENVIRONMENT)
-                    if peer != peers.OURS:
-                        self.results["about"]["versions"].setdefault(peer, self.worker("packages", peer, module.ENVIRONMENT, {}))
+                    if peer != peers.OURS and peer not in self.asked_versions:
+                        self.results["about"]["versions"][peer] = self.worker("packages", peer, module.ENVIRONMENT, {})
+                        self.asked_versions.add(peer)
                     say(f"{shape} {klass}: preparing {module.NAME} {variant}")
                     self.prepare(peer, job)
                     out.append((peer, job))

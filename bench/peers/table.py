@@ -106,13 +106,18 @@ def slower(results, names):
 
 
 def absences(results, names):
-    """Reasons, each once, with where it holds."""
-    where = {}
+    """Reasons, each once, with the shapes and classes where it holds; a measurement is named where it is not all of them."""
+    where, all_of = {}, {}
     for key, cell in results["cells"].items():
+        place, measurement = key.rsplit(" ", 1)
+        all_of.setdefault(place, []).append(measurement)
         for name, reason in cell["absent"].items():
             peer, _, variant = name.partition(" ")
-            where.setdefault((f"{names[peer]} {variant}".strip(), reason), []).append(key)
-    lines = [f"- {name}: {reason} ({'; '.join(keys)})" for (name, reason), keys in where.items()]
+            where.setdefault((f"{names[peer]} {variant}".strip(), reason), {}).setdefault(place, []).append(measurement)
+    lines = []
+    for (name, reason), places in where.items():
+        texts = [place if found == all_of[place] else f"{place} {', '.join(found)}" for place, found in places.items()]
+        lines.append(f"- {name}: {reason} ({'; '.join(texts)})")
     return "Not measured:\n\n" + "\n".join(lines) if lines else ""
 
 

@@ -100,7 +100,7 @@ class Table(unittest.TestCase):
         self.assertIn("12.0 f32 (12.0–12.0)", rows[2])
         self.assertIn("10.0 x (10.0–10.0)", rows[2])
         self.assertTrue(rows[2].rstrip(" |").endswith("met"), rows[2])
-        self.assertIn("- Beta: it has no 8 bits (gpt2 s8 decode)", text)
+        self.assertIn("- Beta: it has no 8 bits (gpt2 s8)", text)
         self.assertIn("- gpt2 s8 decode: Alpha 9.00 y", text)
 
     def test_says_when_peers_did_not_choose_the_same_tokens(self):
