@@ -5,11 +5,7 @@ from measure import Run
 
 NAME = "transformers"
 VARIANTS = {"f32": ["float32"], "16bit": ["bfloat16", "float16"], "s8": [], "s4": []}
-
 ENVIRONMENT, CONVERTER = "transformers", None
-
-# Its cache grows by copying; see drive_ctranslate2.py.
-SETTINGS = {"GLIBC_TUNABLES": "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=68719476736"}
 
 
 def refusal(shape, klass):

@@ -2,7 +2,7 @@
 
     NAME, VARIANTS           what it is called; class of storage to the types of its own that belong there, all measured
     ENVIRONMENT, CONVERTER   the requirements/*.txt it runs with, and the one it is prepared with; None: this Python
-    SETTINGS                 (not all) environment variables it runs with
+    settings(variant)        (not all) environment variables it runs with
     refusal(shape, klass)    why it is not asked for this, or None
     form(variant)            the file or folder below job["converted"] that it reads, or None: job["checkpoint"] itself
     packages()               name to version of what it runs on

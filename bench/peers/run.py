@@ -34,7 +34,7 @@ def arguments():
     parser = argparse.ArgumentParser(prog="./dev bench peers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 
     def some_of(flag, known, what):
-        parser.add_argument(flag, nargs="+", choices=list(known), default=list(known), metavar=flag[2:-1].upper(),
+        parser.add_argument(flag, nargs="+", choices=list(known), default=list(known), metavar="NAME",
                             help=f"{what} (default: all): {', '.join(known)}")
 
     some_of("--peers", peers.PEERS, "whom to measure")
@@ -95,7 +95,7 @@ class Bench:
             job_file.write_text(json.dumps(job))
             with log.open("w") as noise:
                 done = subprocess.run([*launcher, self.python(environment), HERE / "worker.py", action, peer, job_file, out],
-                                      stdout=noise, stderr=subprocess.STDOUT, env={**os.environ, **getattr(peers.PEERS[peer], "SETTINGS", {})})
+                                      stdout=noise, stderr=subprocess.STDOUT, env={**os.environ, **self.settings(peer, job)})
             if not out.exists():
                 how = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
                 raise RuntimeError(f"{action} ended with {how}: {last_line(log.read_text(errors='replace'))}")
@@ -103,6 +103,9 @@ class Bench:
         if result and "error" in result:
             raise RuntimeError(result["error"])
         return result
+
+    def settings(self, peer, job):
+        return getattr(peers.PEERS[peer], "settings", lambda variant: {})(job.get("variant", ""))
 
     def prepare(self, peer, job):
         """Makes the peer's form of the checkpoint, once."""
