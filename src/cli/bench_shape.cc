@@ -5,9 +5,11 @@
 #include <cmath>
 #include <condition_variable>
 #include <cstdio>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,22 +45,54 @@ double seconds_between(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
 }
 
-// Runs `count` equal requests at once; returns, per request, the time it was submitted and the time of each new token.
-std::vector<std::vector<Clock::time_point>> run_requests(engine::Engine& engine, std::int64_t count,
-                                                         std::int64_t prompt, std::int64_t vocab,
-                                                         std::int64_t new_tokens) {
-  std::vector<std::vector<Clock::time_point>> times(static_cast<std::size_t>(count));
+struct Requests {
+  std::int64_t count = 1;
+  std::int64_t prompt = 0;
+  std::int64_t vocab = 0;
+  std::int64_t new_tokens = 1;
+  std::int64_t first = 0;  // number of the first one's prompt
+};
+
+// Holds the engine's thread, between two steps, until it goes out of scope: what is submitted meanwhile begins
+// together.
+class Gate {
+ public:
+  explicit Gate(engine::Engine& engine) {
+    engine::Request request;
+    request.prompt = {0};
+    request.max_new_tokens = 1;
+    request.on_token = [this, opened = opened_.get_future().share()](const engine::TokenEvent& event) {
+      if (event.finish == engine::FinishReason::kNone) return;
+      closed_.set_value();
+      opened.wait();
+    };
+    engine.submit(std::move(request));
+    closed_.get_future().wait();
+  }
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+  ~Gate() { opened_.set_value(); }
+
+ private:
+  std::promise<void> closed_;  // the engine's thread waits
+  std::promise<void> opened_;
+};
+
+// Runs equal requests at once; returns, per request, the time it was submitted and the time of each new token.
+std::vector<std::vector<Clock::time_point>> run_requests(engine::Engine& engine, const Requests& wanted) {
+  std::vector<std::vector<Clock::time_point>> times(static_cast<std::size_t>(wanted.count));
   std::mutex mutex;
   std::condition_variable ended;
-  std::int64_t left = count;
+  std::int64_t left = wanted.count;
   std::exception_ptr error;
-  for (std::int64_t i = 0; i < count; ++i) {
+  auto gate = std::make_optional<Gate>(engine);
+  for (std::int64_t i = 0; i < wanted.count; ++i) {
     engine::Request request;
-    for (std::int64_t t = 0; t < prompt; ++t)
-      request.prompt.push_back(static_cast<std::int32_t>((7 + 31 * t + 101 * i) % vocab));
-    request.max_new_tokens = new_tokens;
+    for (std::int64_t t = 0; t < wanted.prompt; ++t)
+      request.prompt.push_back(static_cast<std::int32_t>((7 + 31 * t + 101 * (wanted.first + i)) % wanted.vocab));
+    request.max_new_tokens = wanted.new_tokens;
     auto& mine = times[static_cast<std::size_t>(i)];
-    mine.reserve(static_cast<std::size_t>(new_tokens) + 1);
+    mine.reserve(static_cast<std::size_t>(wanted.new_tokens) + 1);
     mine.push_back(Clock::now());
     request.on_token = [&mine, &mutex, &ended, &left, &error](const engine::TokenEvent& event) {
       if (event.id >= 0) mine.push_back(Clock::now());
@@ -70,6 +104,7 @@ std::vector<std::vector<Clock::time_point>> run_requests(engine::Engine& engine,
     };
     engine.submit(std::move(request));
   }
+  gate.reset();
   std::unique_lock<std::mutex> lock(mutex);
   ended.wait(lock, [&] { return left == 0; });
   if (error) std::rethrow_exception(error);
@@ -99,7 +134,14 @@ double cache_bytes(const models::Config& config, DType kv) {
 
 Figures decode(engine::Engine& engine, const models::Config& config, const Options& options,
                const engine::EngineOptions& engine_options) {
-  const auto times = run_requests(engine, options.batch, options.prompt, config.vocab, options.steps + 2);
+  Requests requests{.prompt = options.prompt, .vocab = config.vocab};
+  // Prompts are left in the prefix cache, so that all requests begin together: beside requests that decode, prompts are
+  // read in small pieces, and the first request would be far beyond its prompt when the last one begins.
+  for (; options.batch > 1 && requests.first < options.batch; ++requests.first) run_requests(engine, requests);
+  requests.first = 0;
+  requests.count = options.batch;
+  requests.new_tokens = options.steps + 2;
+  const auto times = run_requests(engine, requests);
   // From the step on in which every request has its first token, each step gives every request one.
   Clock::time_point all_decode = times[0][1];
   for (const auto& request : times) all_decode = std::max(all_decode, request[1]);
@@ -131,9 +173,10 @@ Figures decode(engine::Engine& engine, const models::Config& config, const Optio
 Figures prefill(engine::Engine& engine, const models::Config& config, const Options& options,
                 const engine::EngineOptions& engine_options) {
   std::vector<double> rates;
-  run_requests(engine, options.batch, options.prompt, config.vocab, 1);
+  const Requests requests{.count = options.batch, .prompt = options.prompt, .vocab = config.vocab};
+  run_requests(engine, requests);
   for (std::int64_t i = 0; i < options.steps; ++i) {
-    const auto times = run_requests(engine, options.batch, options.prompt, config.vocab, 1);
+    const auto times = run_requests(engine, requests);
     Clock::time_point last = times[0][1];
     for (const auto& request : times) last = std::max(last, request[1]);
     rates.push_back(static_cast<double>(options.batch * options.prompt) / seconds_between(times[0][0], last));
@@ -158,7 +201,7 @@ int bench(What what, const Options& options, const Settings& settings) {
   engine::EngineOptions engine_options = engine_options_of(options.engine, pool);
   const std::int64_t new_tokens = what == What::kDecode ? options.steps + 2 : 1;
   engine_options.max_sequences = options.batch;
-  engine_options.prefix_cache = false;  // every prompt is to be computed
+  engine_options.prefix_cache = what == What::kDecode && options.batch > 1;  // see decode()
   if (engine_options.n_positions == 0) engine_options.n_positions = options.prompt + new_tokens;
   engine_options.cache_tokens = options.batch * (options.prompt + new_tokens + engine_options.block_size);
 
