@@ -58,9 +58,11 @@ struct Vec {
   static Reg twice(Reg a) noexcept { return _mm256_permutevar8x32_ps(a, _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3)); }
   static Reg even_signs() noexcept { return _mm256_setr_ps(-0.0f, 0, -0.0f, 0, -0.0f, 0, -0.0f, 0); }
 
-  // 2^n for whole n in [-126, 127].
-  static Reg power_of_two(Reg n) noexcept {
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
+  // x * 2^n for whole n in [-150, 128], rounded once where it is subnormal, |x| in [1/2, 2].
+  static Reg times_power_of_two(Reg x, Reg n) noexcept {
+    // In two factors: 2^-150 is no normal float.
+    const Reg half = round(mul(n, all(0.5f)));
+    return mul(mul(x, power_of_two(half)), power_of_two(sub(n, half)));
   }
   // For finite normal x > 0: x = fraction * 2^exponent with fraction in [sqrt 1/2, sqrt 2).
   static Reg exponent(Reg x) noexcept {
@@ -167,6 +169,10 @@ struct Vec {
   }
 
  private:
+  // 2^n for whole n in [-126, 127].
+  static Reg power_of_two(Reg n) noexcept {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
+  }
   static constexpr int kRootHalf = 0x3f3504f3;  // sqrt(1/2)
 };
 

@@ -58,11 +58,8 @@ struct Vec {
   }
   static Reg even_signs() noexcept { return _mm512_castsi512_ps(_mm512_set1_epi64(0x80000000)); }
 
-  // 2^n for whole n in [-126, 127].
-  static Reg power_of_two(Reg n) noexcept {
-    const __m512i whole = _mm512_cvtps_epi32(n);
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(whole, _mm512_set1_epi32(127)), 23));
-  }
+  // x * 2^n for whole n in [-150, 128], rounded once where it is subnormal, |x| in [1/2, 2].
+  static Reg times_power_of_two(Reg x, Reg n) noexcept { return _mm512_scalef_ps(x, n); }
   // For finite normal x > 0: x = fraction * 2^exponent with fraction in [sqrt 1/2, sqrt 2).
   static Reg exponent(Reg x) noexcept {
     const __m512i above = _mm512_sub_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(kRootHalf));

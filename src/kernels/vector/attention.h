@@ -2,7 +2,8 @@
 // sequence, heads of a group) walk it together and share its loads; every query still has its own chain of arithmetic,
 // the one it has alone: scores sum over head_dim in order, the online softmax goes by tiles that start at multiples of
 // the tile size, and the weighted values add up in the order of positions. Places of the cache after a query's position
-// are never multiplied in, whatever they hold.
+// are never multiplied in, whatever they hold. Many tokens of a sequence (a prompt) take a tile of a cached head as f32
+// into the first cache, and all pass over it before the next.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +30,7 @@ struct Attention {
   static constexpr std::int64_t kStrip = 16;  // positions: block_size is a multiple of it
   static constexpr int kTogether = 16;        // queries of one token in turn
   static constexpr int kFewRows = 4;          // so few wait for memory; more for the multipliers
+  static constexpr int kMany = 192;           // queries that pass over a tile in f32
   static constexpr int kStripVectors = static_cast<int>(kStrip / V::kLanes);
 
   struct Query {
@@ -42,8 +44,10 @@ struct Attention {
     float shrink;       // what the present tile multiplies sums by
   };
 
-  // Where the walk is: one cached head of one sequence.
+  // Where the walk is: one cached head of one sequence, read as it is stored.
   struct Walk {
+    using Elements = E;
+    static constexpr bool kPrefetched = true;
     const AttentionArgs& args;
     const std::int32_t* blocks;
     std::int64_t kv_head;
@@ -63,11 +67,48 @@ struct Attention {
     const Type* values(std::int64_t position) const noexcept {  // [kStrip, head_dim]
       return static_cast<const Type*>(args.v_cache) + block(position) + position % args.block_size * args.head_dim;
     }
+    std::int64_t key_stride() const noexcept { return args.block_size; }
     // What the next tile will read in this one's place, to be prefetched; the block table leads all over memory, where
     // no hardware prefetcher follows. Past the end, this tile's again.
     std::int64_t later(std::int64_t position) const noexcept {
       const std::int64_t next = position + attention_tile(args.block_size);
       return next < end ? next : position;
+    }
+  };
+
+  // A tile of it as f32, without the scales of s8.
+  struct Near {
+    using Elements = kernels::Elements<V, Storage::kF32>;
+    static constexpr bool kPrefetched = false;
+    const AttentionArgs& args;
+    const Walk& walk;
+    float* k;  // [head_dim, tile]
+    float* v;  // [tile, head_dim]
+    std::int64_t begin = 0;
+    std::int64_t end = 0;
+
+    const float* scales(const float* all, std::int64_t position) const noexcept { return walk.scales(all, position); }
+    const float* keys(std::int64_t position) const noexcept { return k + (position - begin); }
+    const float* values(std::int64_t position) const noexcept { return v + (position - begin) * args.head_dim; }
+    std::int64_t key_stride() const noexcept { return attention_tile(args.block_size); }
+    std::int64_t later(std::int64_t position) const noexcept { return position; }
+
+    // Brings positions [at, at + tile) here, as far as the walk goes.
+    void fill(std::int64_t at) noexcept {
+      const std::int64_t tile = attention_tile(args.block_size), dim = args.head_dim;
+      begin = at;
+      end = walk.end;
+      for (std::int64_t strip = 0; strip < tile && at + strip < end; strip += kStrip) {
+        const Type* from = walk.keys(at + strip);
+        for (std::int64_t d = 0; d < dim; ++d, from += args.block_size) {
+          for (int lane = 0; lane < kStrip; lane += V::kLanes)
+            V::store(k + d * tile + strip + lane, E::load(from + lane));
+        }
+        const Type* rows = walk.values(at + strip);
+        float* to = v + strip * dim;
+        std::int64_t i = 0;
+        for (; i + V::kLanes <= kStrip * dim; i += V::kLanes) V::store(to + i, E::load(rows + i));
+      }
     }
   };
 
@@ -79,10 +120,12 @@ struct Attention {
   }
 
   // weights[r][0 .. strips * kStrip) = q . k for the strips at `position`.
-  template <int rows, int strips>
-  static void score(const Walk& walk, Query* queries, std::int64_t position, std::int64_t at) noexcept {
-    const Type* keys[strips];
-    const Type* later[strips];
+  template <int rows, int strips, class Source>
+  static void score(const Source& walk, Query* queries, std::int64_t position, std::int64_t at) noexcept {
+    using From = typename Source::Elements;
+    const typename From::Type* keys[strips];
+    const typename From::Type* later[strips];
+    const std::int64_t stride = walk.key_stride();
     for (int s = 0; s < strips; ++s) {
       keys[s] = walk.keys(position + s * kStrip);
       later[s] = walk.keys(walk.later(position + s * kStrip));
@@ -99,10 +142,10 @@ struct Attention {
     for (std::int64_t d = 0; d < walk.args.head_dim; ++d) {
 #pragma GCC unroll 8
       for (int s = 0; s < strips; ++s) {
-        if constexpr (rows <= kFewRows) __builtin_prefetch(later[s] + d * walk.args.block_size, 0, 2);
+        if constexpr (Source::kPrefetched && rows <= kFewRows) __builtin_prefetch(later[s] + d * stride, 0, 2);
 #pragma GCC unroll 2
         for (int v = 0; v < kStripVectors; ++v) {
-          const Reg key = E::load(keys[s] + d * walk.args.block_size + v * V::kLanes);
+          const Reg key = From::load(keys[s] + d * stride + v * V::kLanes);
 #pragma GCC unroll 8
           for (int r = 0; r < rows; ++r) sums[r][s][v] = V::fma(V::all_of(queries[r].q + d), key, sums[r][s][v]);
         }
@@ -124,32 +167,52 @@ struct Attention {
     }
   }
 
-  // Scores to weights exp(score - top), the top, the total and the shrink brought up to date. Places from `seen` on
+  // Scores to weights exp(score - top), the tops, the totals and the shrinks brought up to date. Places from `seen` on
   // weigh nothing.
-  static void weigh(Query& query, std::int64_t begin, std::int64_t tile, float scale) noexcept {
+  template <int rows>
+  static void weigh(Query* queries, std::int64_t begin, std::int64_t tile, float scale) noexcept {
     const Reg lowest = V::all(-__builtin_inff());
-    Reg tops = lowest;  // NaN scores are dropped here; their weights are NaN all the same
-    for (std::int64_t i = 0; i < tile; i += V::kLanes) {
-      const Reg score = V::mul(V::load(query.weights + i), V::all(scale));
-      const Reg masked = V::select(V::first(query.seen - begin - i), score, lowest);
-      V::store(query.weights + i, masked);
-      tops = V::max(masked, tops);
+    alignas(64) float fallen[V::kLanes] = {};  // by what the tops change; the shrinks are taken together
+    static_assert(rows <= V::kLanes);
+    for (int r = 0; r < rows; ++r) {
+      Query& query = queries[r];
+      Reg tops = lowest;  // NaN scores are dropped here; their weights are NaN all the same
+      const std::int64_t seen = clamp(query.seen - begin, 0, tile), whole = seen / V::kLanes * V::kLanes;
+#pragma GCC unroll 4
+      for (std::int64_t i = 0; i < whole; i += V::kLanes) {
+        const Reg score = V::mul(V::load(query.weights + i), V::all(scale));
+        V::store(query.weights + i, score);
+        tops = V::max(score, tops);
+      }
+      for (std::int64_t i = whole; i < tile; i += V::kLanes) {
+        const Reg score = V::mul(V::load(query.weights + i), V::all(scale));
+        const Reg masked = V::select(V::first(seen - i), score, lowest);
+        V::store(query.weights + i, masked);
+        tops = V::max(masked, tops);
+      }
+      const float tile_top = V::reduce_max(tops);
+      const float top = tile_top > query.top ? tile_top : query.top;
+      fallen[r] = query.top - top;
+      query.top = top;
     }
-    const float tile_top = V::reduce_max(tops);
-    const float top = tile_top > query.top ? tile_top : query.top;
-    Reg sums = V::zero();
-    for (std::int64_t i = 0; i < tile; i += V::kLanes) {
-      const Reg weight = Math<V>::exp(V::sub(V::load(query.weights + i), V::all(top)));
-      V::store(query.weights + i, weight);
-      sums = V::add(sums, weight);
+    V::store(fallen, Math<V>::exp(V::load(fallen)));
+    for (int r = 0; r < rows; ++r) {
+      Query& query = queries[r];
+      Reg sums = V::zero();
+#pragma GCC unroll 4
+      for (std::int64_t i = 0; i < tile; i += V::kLanes) {
+        const Reg weight = Math<V>::exp(V::sub(V::load(query.weights + i), V::all(query.top)));
+        V::store(query.weights + i, weight);
+        sums = V::add(sums, weight);
+      }
+      query.shrink = fallen[r];
+      query.total = query.total * query.shrink + V::reduce_add(sums);
     }
-    query.shrink = V::lane(Math<V>::exp(V::all(query.top - top)));
-    query.total = query.total * query.shrink + V::reduce_add(sums);
-    query.top = top;
   }
 
   // The weights of a tile times the scales of the values they are for.
-  static void scale_weights(const Walk& walk, Query& query, std::int64_t begin, std::int64_t count) noexcept {
+  template <class Source>
+  static void scale_weights(const Source& walk, Query& query, std::int64_t begin, std::int64_t count) noexcept {
     for (std::int64_t strip = 0; strip < count; strip += kStrip) {
       const float* scales = walk.scales(walk.args.v_scale, begin + strip);
       for (std::int64_t i = 0; i < kStrip; i += V::kLanes) {
@@ -161,9 +224,10 @@ struct Attention {
 
   // sums[r][d ..] = shrink * sums[r][d ..] + the sum of weights[r][p] * values[p, d ..] for p in [first, last) of the
   // tile, for `vectors` vectors, of which the last has `lanes` lanes.
-  template <int rows, int vectors, bool whole>
-  static void add_values(const Walk& walk, Query* queries, std::int64_t begin, std::int64_t first, std::int64_t last,
+  template <int rows, int vectors, bool whole, class Source>
+  static void add_values(const Source& walk, Query* queries, std::int64_t begin, std::int64_t first, std::int64_t last,
                          std::int64_t d, std::int64_t lanes) noexcept {
+    using From = typename Source::Elements;
     Reg sums[rows][vectors];
 #pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) {
@@ -175,18 +239,18 @@ struct Attention {
     for (std::int64_t strip = first / kStrip * kStrip; strip < last; strip += kStrip) {
       const std::int64_t from = strip < first ? first - strip : 0;
       const std::int64_t to = last - strip < kStrip ? last - strip : kStrip;
-      const Type* values = walk.values(begin + strip) + d;
-      const Type* later = walk.values(walk.later(begin + strip)) + d;
+      const auto* values = walk.values(begin + strip) + d;
+      const auto* later = walk.values(walk.later(begin + strip)) + d;
       for (std::int64_t p = from; p < to; ++p) {
         Reg value[vectors];
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; ++v) {
-          if constexpr (rows <= kFewRows) {
+          if constexpr (Source::kPrefetched && rows <= kFewRows) {
             if (v * V::kLanes * sizeof(Type) % 64 == 0)
               __builtin_prefetch(later + p * walk.args.head_dim + v * V::kLanes, 0, 2);
           }
-          const Type* place = values + p * walk.args.head_dim + v * V::kLanes;
-          value[v] = whole ? E::load(place) : E::load_first(place, lanes);
+          const auto* place = values + p * walk.args.head_dim + v * V::kLanes;
+          value[v] = whole ? From::load(place) : From::load_first(place, lanes);
         }
 #pragma GCC unroll 8
         for (int r = 0; r < rows; ++r) {
@@ -203,8 +267,8 @@ struct Attention {
     }
   }
 
-  template <int rows>
-  static void add_tile(const Walk& walk, Query* queries, std::int64_t begin, std::int64_t first,
+  template <int rows, class Source>
+  static void add_tile(const Source& walk, Query* queries, std::int64_t begin, std::int64_t first,
                        std::int64_t last) noexcept {
     constexpr int kVectors = kSums / rows > 8 ? 8 : kSums / rows;
     const std::int64_t dim = walk.args.head_dim;
@@ -219,8 +283,8 @@ struct Attention {
   }
 
   // `rows` queries over the tile that starts at `begin`.
-  template <int rows>
-  static void attend(const Walk& walk, Query* queries, std::int64_t begin, std::int64_t tile) noexcept {
+  template <int rows, class Source>
+  static void attend(const Source& walk, Query* queries, std::int64_t begin, std::int64_t tile) noexcept {
     constexpr int kFit = kSums / (rows * kStripVectors);
     constexpr int kStrips = kFit >= 4 ? 4 : kFit >= 2 ? 2 : 1;
     const std::int64_t needed = walk.end - begin < tile ? walk.end - begin : tile;
@@ -230,9 +294,9 @@ struct Attention {
     }
     for (; at < needed; at += kStrip) score<rows, 1>(walk, queries, begin + at, at);
 
+    weigh<rows>(queries, begin, tile, walk.args.scale);
     std::int64_t common = tile;
     for (int r = 0; r < rows; ++r) {
-      weigh(queries[r], begin, tile, walk.args.scale);
       const std::int64_t count = clamp(queries[r].seen - begin, 0, tile);
       if constexpr (S == Storage::kS8) scale_weights(walk, queries[r], begin, count);
       common = count < common ? count : common;
@@ -246,8 +310,9 @@ struct Attention {
     }
   }
 
-  template <int rows = kMostRows>
-  static void attend_some(const Walk& walk, Query* queries, int count, std::int64_t begin, std::int64_t tile) noexcept {
+  template <int rows = kMostRows, class Source>
+  static void attend_some(const Source& walk, Query* queries, int count, std::int64_t begin,
+                          std::int64_t tile) noexcept {
     if constexpr (rows > 1) {
       if (count < rows) return attend_some<rows - 1>(walk, queries, count, begin, tile);
     }
@@ -264,18 +329,38 @@ struct Attention {
       walk.kv_head = first_head;
       for (int i = 0; i < count; i += each, ++walk.kv_head) attend_some(walk, queries + i, each, begin, tile);
     }
-    for (int i = 0; i < count; ++i) {
-      const Reg total = V::all(queries[i].total);
-      for (std::int64_t d = 0; d < walk.args.head_dim; d += V::kLanes) {
-        const std::int64_t rest = walk.args.head_dim - d;
-        const Reg mean = V::div(V::load(queries[i].sums + d), total);
-        V::store_first(queries[i].out + d, mean, rest < V::kLanes ? rest : V::kLanes);
-      }
+    for (int i = 0; i < count; ++i) finish(walk.args, queries[i]);
+  }
+
+  static void finish(const AttentionArgs& args, const Query& query) noexcept {
+    const Reg total = V::all(query.total);
+    for (std::int64_t d = 0; d < args.head_dim; d += V::kLanes) {
+      const std::int64_t rest = args.head_dim - d;
+      const Reg mean = V::div(V::load(query.sums + d), total);
+      V::store_first(query.out + d, mean, rest < V::kLanes ? rest : V::kLanes);
     }
   }
 
+  // Many queries for one cached head, neighbouring tokens one after another: every tile comes near once for all.
+  static void attend_many(Walk walk, Query* queries, int count, float* near) noexcept {
+    const std::int64_t tile = attention_tile(walk.args.block_size);
+    for (int i = 0; i < count; ++i) walk.end = queries[i].seen > walk.end ? queries[i].seen : walk.end;
+    Near source{walk.args, walk, near, near + tile * walk.args.head_dim};
+    for (std::int64_t begin = 0; begin < walk.end; begin += tile) {
+      source.fill(begin);
+      for (int i = 0; i < count; i += kMostRows) {
+        const int rows = count - i < kMostRows ? count - i : kMostRows;
+        std::int64_t seen = 0;
+        for (int r = i; r < i + rows; ++r) seen = queries[r].seen > seen ? queries[r].seen : seen;
+        if (seen > begin) attend_some(source, queries + i, rows, begin, tile);
+      }
+    }
+    for (int i = 0; i < count; ++i) finish(walk.args, queries[i]);
+  }
+
   static std::int64_t scratch(std::int64_t head_dim, std::int64_t block_size) noexcept {
-    return kTogether * (attention_tile(block_size) + padded(head_dim));
+    const std::int64_t tile = attention_tile(block_size), width = padded(head_dim);
+    return kMany * (tile + width) + 2 * tile * width;
   }
 
   static void start(const AttentionArgs& args, std::int64_t token, std::int64_t head, int index,
@@ -315,7 +400,11 @@ struct Attention {
   static void attend_tokens(const AttentionArgs& args, std::int64_t begin, std::int64_t end,
                             std::int64_t group) noexcept {
     const std::int32_t* blocks = args.block_table + args.sequence[begin] * args.max_blocks;
-    Query queries[kMostRows];
+    const std::int64_t tile = attention_tile(args.block_size);
+    float* near = args.scratch + kMany * (tile + padded(args.head_dim));
+    const bool many = (end - begin) * group > 2 * kMostRows;
+    const int most = many ? kMany : kMostRows;
+    Query queries[kMany];
     int count = 0;
     for (std::int64_t kv_head = args.head_begin / group; kv_head * group < args.head_end; ++kv_head) {
       const std::int64_t first = clamp(kv_head * group, args.head_begin, args.head_end);
@@ -324,8 +413,12 @@ struct Attention {
         for (std::int64_t head = first; head < last; ++head) {
           start(args, token, head, count, queries[count]);
           ++count;
-          if (count == kMostRows || (head + 1 == last && token + 1 == end)) {
-            attend_all({args, blocks, kv_head}, queries, count, count);
+          if (count == most || (head + 1 == last && token + 1 == end)) {
+            if (many) {
+              attend_many({args, blocks, kv_head}, queries, count, near);
+            } else {
+              attend_all({args, blocks, kv_head}, queries, count, count);
+            }
             count = 0;
           }
         }

@@ -28,9 +28,7 @@ struct Math {
     Reg r = V::fma(n, V::all(-0.693145752f), x);  // ln 2 in two parts: n times the first is exact
     r = V::fma(n, V::all(-1.42860677e-6f), r);
     const Reg power = V::add(V::all(1.0f), V::fma(V::mul(r, r), polynomial(r, kRest), r));
-    // 2^n in two factors: n reaches -150, where 2^n is no normal float.
-    const Reg half = V::round(V::mul(n, V::all(0.5f)));
-    return V::mul(V::mul(power, V::power_of_two(half)), V::power_of_two(V::sub(n, half)));
+    return V::times_power_of_two(power, n);
   }
 
   // Within 2 ulp. x = m 2^e with m = 1 + f in [sqrt 1/2, sqrt 2); log(1 + f) = f - f^2/2 + f^3 q(f).
