@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/cores.h"
 #include "base/thread_pool.h"
 #include "cli/bench.h"
 #include "kernels/roofline.h"

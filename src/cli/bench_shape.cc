@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/cores.h"
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "checkpoint/store.h"
@@ -154,7 +155,7 @@ Figures prefill(engine::Engine& engine, const models::Config& config, const Opti
 }
 
 int bench(What what, const Options& options, const Settings& settings) {
-  ThreadPool pool(options.engine.threads);
+  ThreadPool pool(options.engine.threads, [] { return available_cores(); });
   engine::EngineOptions engine_options = engine_options_of(options.engine, pool);
   const std::int64_t new_tokens = what == What::kDecode ? options.steps + 2 : 1;
   engine_options.max_sequences = options.batch;

@@ -216,10 +216,10 @@ CpuExecutable::Plan& CpuExecutable::bind(std::span<const std::vector<TensorView>
   return plan;
 }
 
-Team CpuExecutable::team_of(const Plan& plan, int thread) const {
+Team CpuExecutable::team_of(const Plan& plan, int thread, int threads) const {
   Team team;
   team.thread = thread;
-  team.threads = pool_->threads();
+  team.threads = threads;
   team.pool = pool_;
   team.scratch = const_cast<std::byte*>(plan.scratches[static_cast<std::size_t>(thread)].data());
   team.table = table_;
@@ -239,9 +239,10 @@ void CpuExecutable::run(std::span<const std::vector<TensorView>> inputs,
     CpuExecutable* self;
     Plan* plan;
     std::vector<double>* seconds;
-  } job{this, &plan, seconds};
-  pool_->run([&job](int thread) {
-    run_program(job.plan->program, job.plan->frames, job.self->team_of(*job.plan, thread), job.seconds);
+    int threads;
+  } job{this, &plan, seconds, pool_->team()};
+  pool_->run(job.threads, [&job](int thread) {
+    run_program(job.plan->program, job.plan->frames, job.self->team_of(*job.plan, thread, job.threads), job.seconds);
   });
   for (std::size_t list = 1; list < results.size(); ++list) {
     for (std::size_t i = 0; i < results[list].size(); ++i) {

@@ -53,7 +53,7 @@ class CpuExecutable : public Executable {
   Plan& plan_for(std::size_t lists);
   // Everything that a run wants before its first step. Errors: as run.
   Plan& bind(std::span<const std::vector<TensorView>> inputs, std::span<std::vector<MutableTensorView>> results);
-  Team team_of(const Plan& plan, int thread) const;
+  Team team_of(const Plan& plan, int thread, int threads) const;
   std::string describe_place(const program::Step& step) const;
   void bind_inputs(Plan& plan, std::span<const std::vector<TensorView>> inputs);
   void bind_results(Plan& plan, std::span<std::vector<MutableTensorView>> results);
