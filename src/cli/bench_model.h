@@ -1,0 +1,35 @@
+// What the benchmarks and `ganglion profile` run: a checkpoint, or a published shape with seeded random weights, and
+// requests that are all alike.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "checkpoint/store.h"
+#include "cli/model_source.h"
+#include "engine/engine.h"
+#include "models/config.h"
+#include "models/step.h"
+
+namespace ganglion::cli {
+
+struct BenchModel {
+  std::string name;  // as it was asked for
+  models::Config config;
+  std::unique_ptr<checkpoint::Store> store;  // what the weights are read from; null with random ones
+  models::WeightFinder weights;
+};
+// The checkpoint, when its text is not empty, else the shape. Errors: bring_model, read_config, Store::open;
+// kNotFound for an unknown shape.
+BenchModel open_bench_model(const std::string& shape, const ModelSource& model, const Settings& settings,
+                            const std::string& verb);
+
+// Runs `count` equal requests at once; returns, per request, the time it was submitted and the time of each new token.
+// Throws the error of a request that had one.
+std::vector<std::vector<std::chrono::steady_clock::time_point>> run_equal_requests(
+    engine::Engine& engine, std::int64_t count, std::int64_t prompt, std::int64_t vocab, std::int64_t new_tokens);
+
+}  // namespace ganglion::cli

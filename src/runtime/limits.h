@@ -1,0 +1,39 @@
+// The limits of this machine, measured: what every speed is quoted against.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace ganglion {
+class ThreadPool;
+}
+
+namespace ganglion::runtime {
+
+struct Limits {
+  double bandwidth = 0;        // bytes/s, the best loop that reads memory
+  std::string bandwidth_loop;  // which loop that was
+  double peak_flops = 0;       // f32 multiply-adds counted as two, with the widest vectors
+  std::string peak_isa;
+  double tile_flops = 0;  // products of bf16 on tiles; 0 where there are none
+  struct Row {
+    std::string name;
+    std::string unit;
+    double scale = 1;            // a value over this is in `unit`
+    std::vector<double> values;  // per second, one for each repeat
+  };
+  std::vector<Row> rows;  // everything that was measured
+
+  // What multiplies the weights of a matmul whose kernel keeps so many bits of its products
+  // (kernels::Table::product_bits): tiles where there are any and less than all bits are kept, else multiply-adds.
+  double flops_of(int product_bits) const { return product_bits < 24 && tile_flops > 0 ? tile_flops : peak_flops; }
+};
+
+// Runs each loop of kernels/roofline.h `repeats` times on all threads of the pool at once, each thread on its share of
+// `memory` (64-byte aligned; no less than 64 KiB for each thread is measured at all), and keeps the medians. `rounds`
+// of multiply-adds: kernels::multiply_add. Nothing else should run meanwhile.
+Limits measure_limits(ThreadPool& pool, std::span<const std::byte> memory, int repeats, std::int64_t rounds);
+
+}  // namespace ganglion::runtime
