@@ -53,10 +53,10 @@ int bench_compile(const Options& options, const Settings& settings) {
     const engine::PlannedStep planned = engine::plan_step(model.config, model.weights, engine_options);
     program_bytes = planned.executable->footprint().program;
     steps = planned.executable->describe_steps().size();
-    const models::Step step = models::find_family(model.config.model_type)
-                                  .build(model.config,
-                                         {.types = engine_options.types, .size = planned.size, .tp = engine_options.tp},
-                                         model.weights);
+    const models::Step step =
+        models::find_family(model.config.model_type)
+            .build(model.config, {.types = engine_options.types, .size = planned.size, .tp = engine_options.tp},
+                   model.weights);
     std::vector<compiler::PassTime> times;
     compiler::Options how;
     how.ranks = engine_options.tp;

@@ -13,8 +13,8 @@
 #include "cli/bench.h"
 #include "cli/bench_model.h"
 #include "cli/model_options.h"
-#include "cli/step_parts.h"
 #include "engine/engine.h"
+#include "engine/step_parts.h"
 #include "runtime/recorder.h"
 
 namespace ganglion::cli {
@@ -39,21 +39,21 @@ struct Options {
 struct Part {
   const char* name;
   const char* summary;
-  double StepParts::*value;
+  double engine::StepParts::*value;
 };
 constexpr Part kParts[] = {
-    {"kernels", "on the thread that the others wait for", &StepParts::kernels},
-    {"walk", "between the steps of the program", &StepParts::walk},
-    {"waiting", "for threads, at barriers", &StepParts::waiting},
-    {"inputs", "filled, checked and bound", &StepParts::inputs},
-    {"sampling", "", &StepParts::sampling},
-    {"deliver", "tokens to whoever asked", &StepParts::deliver},
-    {"engine", "scheduling, counts", &StepParts::engine},
+    {"kernels", "on the thread that the others wait for", &engine::StepParts::kernels},
+    {"walk", "between the steps of the program", &engine::StepParts::walk},
+    {"waiting", "for threads, at barriers", &engine::StepParts::waiting},
+    {"inputs", "filled, checked and bound", &engine::StepParts::inputs},
+    {"sampling", "", &engine::StepParts::sampling},
+    {"deliver", "tokens to whoever asked", &engine::StepParts::deliver},
+    {"engine", "scheduling, counts", &engine::StepParts::engine},
 };
 
-Spread spread_of(const std::vector<StepParts>& steps, double StepParts::*value) {
+Spread spread_of(const std::vector<engine::StepParts>& steps, double engine::StepParts::*value) {
   std::vector<double> numbers;
-  for (const StepParts& step : steps) numbers.push_back(step.*value);
+  for (const engine::StepParts& step : steps) numbers.push_back(step.*value);
   return spread(std::move(numbers));
 }
 
@@ -82,15 +82,15 @@ int bench_overhead(const Options& options, const Settings& settings) {
   runtime::Recorder recorder;
   how.recorder = &recorder;
   decode(model, options, how);
-  const std::vector<StepParts> steps = decode_step_parts(recorder);
+  const std::vector<engine::StepParts> steps = engine::decode_step_parts(recorder);
   if (steps.empty()) fail(Code::kInvalidArgument, "[bench overhead] no step only decoded: give more with --steps");
 
   std::vector<double> outside, parts_outside;
-  for (const StepParts& step : steps) {
+  for (const engine::StepParts& step : steps) {
     outside.push_back(step.not_in_kernels());
     parts_outside.push_back(step.not_in_kernels() / step.whole);
   }
-  const Spread whole = spread_of(steps, &StepParts::whole);
+  const Spread whole = spread_of(steps, &engine::StepParts::whole);
   const Spread not_kernels = spread(outside), part = spread(parts_outside);
   const double limit = std::max(kMostMicroseconds, kMostPart * whole.median);
   const auto barriers = std::count_if(recorder.steps.begin(), recorder.steps.end(),
@@ -143,15 +143,17 @@ int bench_overhead(const Options& options, const Settings& settings) {
 
 Action add_bench_overhead(CLI::App& verb, const Settings& settings) {
   auto options = std::make_shared<Options>();
-  CLI::Option* shape =
-      verb.add_option("--shape", options->shape, "a published shape, with seeded random weights")->capture_default_str();
+  CLI::Option* shape = verb.add_option("--shape", options->shape, "a published shape, with seeded random weights")
+                           ->capture_default_str();
   verb.add_option("--model", options->model.text, std::string("instead of a shape, ") + kModelHelp)->excludes(shape);
   add_revision(verb, options->model);
   verb.add_option("--batch", options->batch, "requests at once")->capture_default_str()->check(CLI::Range(1, 4096));
   verb.add_option("--prompt", options->prompt, "prompt tokens of each")
       ->capture_default_str()
       ->check(CLI::Range(1, 1 << 20));
-  verb.add_option("--steps", options->steps, "decode steps to time")->capture_default_str()->check(CLI::Range(1, 100'000));
+  verb.add_option("--steps", options->steps, "decode steps to time")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100'000));
   verb.add_flag("--json", options->json, "print JSON");
   add_model_options(verb, settings, options->engine);
   verb.footer("example: ganglion bench overhead --model share/opt-demo --dtype f16");

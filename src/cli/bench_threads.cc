@@ -1,15 +1,15 @@
-// `ganglion bench threads`: whether decoding keeps its speed where threads have to share cores: with each other, or with
-// a process that never rests.
+// `ganglion bench threads`: whether decoding keeps its speed where threads have to share cores: with each other, or
+// with a process that never rests.
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <sched.h>
 #include <string>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <vector>
 
 #include "base/cores.h"
@@ -140,9 +140,9 @@ int bench_threads(const Options& options, const Settings& settings) {
                 kCases[i].name, rate.median, rate.min, rate.max, 100 * of_one, 100 * kLeast, of_one / kLeast);
   }
   if (options.json) {
-    const Json out = {{"benchmark", "threads"},       {"model", model.name}, {"dtype", options.engine.dtype},
-                      {"cpu", cpu_name()},            {"steps", options.steps}, {"repeat", options.repeat},
-                      {"least_of_one_thread", kLeast}, {"rows", rows}};
+    const Json out = {
+        {"benchmark", "threads"}, {"model", model.name},      {"dtype", options.engine.dtype}, {"cpu", cpu_name()},
+        {"steps", options.steps}, {"repeat", options.repeat}, {"least_of_one_thread", kLeast}, {"rows", rows}};
     std::printf("%s\n", out.dump(2).c_str());
   }
   return 0;
@@ -152,8 +152,8 @@ int bench_threads(const Options& options, const Settings& settings) {
 
 Action add_bench_threads(CLI::App& verb, const Settings& settings) {
   auto options = std::make_shared<Options>();
-  CLI::Option* shape =
-      verb.add_option("--shape", options->shape, "a published shape, with seeded random weights")->capture_default_str();
+  CLI::Option* shape = verb.add_option("--shape", options->shape, "a published shape, with seeded random weights")
+                           ->capture_default_str();
   verb.add_option("--model", options->model.text, std::string("instead of a shape, ") + kModelHelp)->excludes(shape);
   add_revision(verb, options->model);
   verb.add_option("--prompt", options->prompt, "prompt tokens")->capture_default_str()->check(CLI::Range(1, 1 << 20));

@@ -218,9 +218,10 @@ bool Engine::Impl::take_orders(std::vector<Chunk>& chunks) {
 
 void Engine::Impl::run() {
   std::vector<Chunk> chunks;
+  std::vector<RequestId> ids;
   while (take_orders(chunks)) {
     if (chunks.empty()) continue;
-    std::vector<RequestId> ids;  // chunks point to sequences that may have ended when something is thrown
+    ids.clear();  // chunks point to sequences that may have ended when something is thrown
     for (const Chunk& chunk : chunks) ids.push_back(chunk.sequence->id);
     const auto begin = Clock::now();
     double kernel_seconds = 0;
@@ -230,9 +231,8 @@ void Engine::Impl::run() {
         const runtime::Recording filling(options.recorder, "inputs");
         inputs.fill(chunks);
       }
-      const std::vector<std::vector<TensorView>> lists = {inputs.views()};
       const auto before = Clock::now();
-      loaded.executable->run(lists, results);
+      loaded.executable->run({&inputs.views(), 1}, results);
       kernel_seconds = seconds_between(before, Clock::now());
       step(chunks);
     } catch (...) {

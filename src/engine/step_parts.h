@@ -5,7 +5,7 @@
 
 #include "runtime/recorder.h"
 
-namespace ganglion::cli {
+namespace ganglion::engine {
 
 // Of one step, in microseconds; all but `whole` add up to it. Threads work at the same time, so what counts is the
 // thread that others waited for: between two barriers, the one that was longest in kernels.
@@ -24,4 +24,4 @@ struct StepParts {
 // Of every step that only decoded and that another one followed. The recorder's lists are of one engine, and complete.
 std::vector<StepParts> decode_step_parts(const runtime::Recorder& recorder);
 
-}  // namespace ganglion::cli
+}  // namespace ganglion::engine

@@ -1,8 +1,8 @@
-#include "cli/step_parts.h"
+#include "engine/step_parts.h"
 
 #include <string_view>
 
-namespace ganglion::cli {
+namespace ganglion::engine {
 namespace {
 
 double us(const runtime::TimeSpan& span) { return 1e-3 * static_cast<double>(span.end - span.begin); }
@@ -53,4 +53,4 @@ std::vector<StepParts> decode_step_parts(const runtime::Recorder& recorder) {
   return out;
 }
 
-}  // namespace ganglion::cli
+}  // namespace ganglion::engine
