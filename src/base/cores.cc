@@ -52,4 +52,10 @@ int available_cores(const std::filesystem::path& root) {
   return quota > 0 && quota < cores ? std::max(1, static_cast<int>(std::ceil(quota))) : cores;
 }
 
+std::int64_t waited_for_core(int thread_id, const std::filesystem::path& root) {
+  std::ifstream file(root / "proc/self/task" / std::to_string(thread_id) / "schedstat");
+  std::int64_t on_core = 0, waited = 0;
+  return file >> on_core >> waited ? waited : 0;
+}
+
 }  // namespace ganglion

@@ -1,6 +1,7 @@
 // How many cores this process may use.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 
 namespace ganglion {
@@ -13,5 +14,9 @@ double cpu_quota(const std::filesystem::path& root = "/");
 // The cores that the calling thread may run on (its affinity mask), no more than the quota, rounded up; at least 1.
 // What is used when nobody says how many compute threads there are to be. Thread-safe.
 int available_cores(const std::filesystem::path& root = "/");
+
+// How long a thread of this process has been ready to run and had no core, since it began, in nanoseconds; 0 when the
+// kernel does not say. Thread-safe.
+std::int64_t waited_for_core(int thread_id, const std::filesystem::path& root = "/");
 
 }  // namespace ganglion

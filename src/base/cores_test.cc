@@ -94,5 +94,13 @@ TEST_F(Cores, AreNoMoreThanTheAffinityMaskHas) {
   }).join();
 }
 
+TEST_F(Cores, SayHowLongAThreadWaitedForOne) {
+  write("proc/self/task/42/schedstat", "90000 1234567 3\n");
+  EXPECT_EQ(waited_for_core(42, root_), 1'234'567);
+  EXPECT_EQ(waited_for_core(43, root_), 0);
+  write("proc/self/task/43/schedstat", "\n");
+  EXPECT_EQ(waited_for_core(43, root_), 0);
+}
+
 }  // namespace
 }  // namespace ganglion

@@ -3,6 +3,7 @@
 #include <immintrin.h>
 #include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <string>
@@ -51,7 +52,11 @@ void await(const std::atomic<std::uint32_t>& value, bool spin, const Done& done)
 }  // namespace
 
 ThreadPool::ThreadPool(int threads, std::function<int()> cores)
-    : threads_(threads), count_cores_(std::move(cores)), arrivals_(static_cast<std::size_t>(std::max(threads, 1))) {
+    : threads_(threads),
+      count_cores_(std::move(cores)),
+      team_size_(threads),
+      ids_(static_cast<std::size_t>(std::max(threads, 1))),
+      arrivals_(static_cast<std::size_t>(std::max(threads, 1))) {
   if (threads < 1) fail(Code::kInvalidArgument, "[thread pool] threads={}: at least 1 is wanted", threads);
   cores_ = count_cores_ ? count_cores_() : available_cores();
   cores_counted_ = Clock::now();
@@ -72,11 +77,39 @@ ThreadPool::~ThreadPool() {
 int ThreadPool::team() {
   if (threads_ == 1 || !count_cores_) return threads_;
   const std::lock_guard<std::mutex> turn(turn_);
-  if (const auto now = Clock::now(); now - cores_counted_ > kCoresHold) {
+  look_at_cores();
+  return std::clamp(cores_, 1, team_size_.size());
+}
+
+void ThreadPool::look_at_cores() {
+  const auto now = Clock::now();
+  if (now - cores_counted_ > kCoresHold) {
     cores_ = count_cores_();
     cores_counted_ = now;
   }
-  return std::clamp(cores_, 1, threads_);
+  const int team = std::clamp(cores_, 1, team_size_.size());
+  if (team_size_.try_again(now)) waited_.clear();
+  if (const int caller = gettid(); ids_[0].exchange(caller, std::memory_order_relaxed) != caller) waited_.clear();
+  if (waited_.empty()) {
+    waited_ = waited_for_cores();
+    worked_ = {};
+    return;
+  }
+  if (team == 1 || worked_ < TeamSize::kLook) return;
+  std::vector<std::int64_t> waited = waited_for_cores();
+  std::vector<Clock::duration> since;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(team); ++i)
+    since.push_back(std::chrono::nanoseconds(waited[i] - waited_[i]));
+  team_size_.observe(now, worked_, since);
+  waited_ = std::move(waited);
+  worked_ = {};
+}
+
+std::vector<std::int64_t> ThreadPool::waited_for_cores() const {
+  std::vector<std::int64_t> out;
+  for (int thread = 0; thread < threads_; ++thread)
+    out.push_back(waited_for_core(ids_[static_cast<std::size_t>(thread)].load(std::memory_order_relaxed)));
+  return out;
 }
 
 void ThreadPool::run(int team, const std::function<void(int)>& job) {
@@ -89,6 +122,7 @@ void ThreadPool::run(int team, const std::function<void(int)>& job) {
   job_ = &job;
   team_ = team;
   spin_ = team <= cores_;
+  const auto begin = Clock::now();
   for (Arrivals& arrivals : arrivals_) arrivals.count.store(0, std::memory_order_relaxed);
   running_.store(static_cast<std::uint32_t>(threads_ - 1), std::memory_order_relaxed);
   generation_.fetch_add(1);
@@ -100,6 +134,7 @@ void ThreadPool::run(int team, const std::function<void(int)>& job) {
     own = std::current_exception();
   }
   await(running_, spin_, [](std::uint32_t left) { return left == 0; });
+  worked_ += Clock::now() - begin;
   job_ = nullptr;
   std::exception_ptr failure = own;
   {
@@ -123,6 +158,7 @@ void ThreadPool::barrier(int thread) noexcept {
 }
 
 void ThreadPool::worker(int thread) {
+  ids_[static_cast<std::size_t>(thread)].store(gettid(), std::memory_order_relaxed);
   bool spin = spin_;
   for (std::uint32_t seen = 0;; ++seen) {
     await(generation_, spin, [seen](std::uint32_t generation) { return generation != seen; });

@@ -13,13 +13,16 @@
 #include <thread>
 #include <vector>
 
+#include "base/team_size.h"
+
 namespace ganglion {
 
 class ThreadPool {
  public:
   // threads >= 1; the caller of run() is one of them, so threads - 1 are started. cores: how many cores there are for
-  // them now (available_cores), asked again about once a second; team() never says more than that. None: the machine's
-  // cores decide only how threads wait.
+  // them now (available_cores), asked again about once a second; team() never says more than that, and leaves out
+  // threads that other processes push off their cores (TeamSize). None: team() is threads(), and the machine's cores
+  // decide only how threads wait.
   explicit ThreadPool(int threads, std::function<int()> cores = {});
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -49,11 +52,17 @@ class ThreadPool {
   };
 
   void worker(int thread);
+  void look_at_cores();
+  std::vector<std::int64_t> waited_for_cores() const;
 
   const int threads_;
   const std::function<int()> count_cores_;
   int cores_ = 1;
   std::chrono::steady_clock::time_point cores_counted_{};
+  TeamSize team_size_;
+  std::chrono::steady_clock::duration worked_{};  // in jobs of team() threads, since waited_ was read
+  std::vector<std::int64_t> waited_;              // for a core, by thread; empty: to be read
+  std::vector<std::atomic<int>> ids_;  // of the threads, as the kernel has them; the first is the last caller's
   std::vector<Arrivals> arrivals_;
   std::mutex turn_;
   // Of the job: written by its caller while no thread is in a job.

@@ -10,6 +10,7 @@
 
 #include "base/cores.h"
 #include "base/thread_pool.h"
+#include "checkpoint/random_source.h"
 #include "cli/bench.h"
 #include "cli/bench_model.h"
 #include "cli/model_options.h"
@@ -43,7 +44,12 @@ int bench_compile(const Options& options, const Settings& settings) {
   ThreadPool pool(options.engine.threads, [] { return available_cores(); });
   engine::EngineOptions engine_options = engine_options_of(options.engine, pool);
   if (engine_options.cache_tokens == 0) engine_options.cache_tokens = 4096;  // so that memory decides nothing
-  const BenchModel model = open_bench_model(options.shape, options.model, settings, "bench compile");
+  BenchModel model = open_bench_model(options.shape, options.model, settings, "bench compile");
+  if (model.store == nullptr) {  // random weights take longer to set up than the graph does
+    model.weights = [](const std::string&, const Dims& dims) {
+      return checkpoint::constant_source(DType::kF32, dims, 0);
+    };
+  }
 
   std::vector<double> build, compile, both;
   std::int64_t program_bytes = 0;
