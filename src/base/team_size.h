@@ -24,7 +24,7 @@ class TeamSize {
 
   static constexpr Clock::duration kLook = std::chrono::milliseconds(50);
   static constexpr double kMostWaiting = 0.25;
-  static constexpr Clock::duration kFirstPause = std::chrono::seconds(1);
+  static constexpr Clock::duration kFirstPause = std::chrono::milliseconds(200);
   static constexpr Clock::duration kLongestPause = std::chrono::seconds(8);
 
  private:
