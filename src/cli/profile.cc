@@ -27,6 +27,7 @@ struct Options {
   std::int64_t batch = 1;
   std::int64_t prompt = 256;
   std::int64_t steps = 32;
+  std::int64_t repeat = 3;
   std::filesystem::path out = "profile";
   bool json = false;
   ModelOptions engine;
@@ -62,6 +63,8 @@ int profile(const Options& options, const Settings& settings) {
     // Once to touch what is touched first.
     run_equal_requests(engine, options.batch, options.prompt, model.config.vocab, 2);
     since = runtime::now_ns();
+    for (std::int64_t i = 1; i < options.repeat; ++i)
+      run_equal_requests(engine, options.batch, options.prompt, model.config.vocab, 1);
     run_equal_requests(engine, options.batch, options.prompt, model.config.vocab, new_tokens);
   }  // the recording may be read when the engine is gone
   const ProfileReport report = make_report(recorder, measure_roofline(pool), since);
@@ -111,6 +114,9 @@ Action add_profile(CLI::App& verb, const Settings& settings) {
       ->capture_default_str()
       ->check(CLI::Range(1, 1 << 20));
   verb.add_option("--steps", options->steps, "decode steps")->capture_default_str()->check(CLI::Range(1, 100000));
+  verb.add_option("--repeat", options->repeat, "times to compute the prompts")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000));
   verb.add_option("-o,--out", options->out, "folder for trace.json and profile.html")->capture_default_str();
   verb.add_flag("--json", options->json, "print JSON");
   add_model_options(verb, settings, options->engine);

@@ -116,7 +116,7 @@ nlohmann::json json_of(const ProfileRow& row, int threads) {
           {"step", row.text},
           {"count", sum.count},
           {"seconds", sum.seconds},
-          {"busy", over(sum.busy_seconds, sum.seconds * threads)},
+          {"busy", sum.busy(threads)},
           {"bytes", sum.work.bytes},
           {"flops", sum.work.flops},
           {"bytes_per_second", over(sum.work.bytes, sum.seconds)},
@@ -235,11 +235,11 @@ std::string text_of(const ProfileReport& report) {
                         "GB/s", "GFLOP/s", "limit %", "busy %");
     for (const ProfileRow& row : phase.rows) {
       const ProfileSum& sum = row.sum;
-      text += fmt::format("  {:<{}.72} {:>6} {:>10.4f} {:>6.1f} {:>9.1f} {:>9.1f} {:>5.1f} {} {:>6.1f}\n", row.text,
-                          width, sum.count / phase.steps, sum.seconds * per_step,
-                          100 * over(sum.seconds, phase.seconds), over(sum.work.bytes, sum.seconds) / 1e9,
-                          over(sum.work.flops, sum.seconds) / 1e9, 100 * sum.fraction_of_limit(),
-                          sum.bound_by_memory() ? "m" : "a", 100 * over(sum.busy_seconds, sum.seconds * phase.threads));
+      text +=
+          fmt::format("  {:<{}.72} {:>6} {:>10.4f} {:>6.1f} {:>9.1f} {:>9.1f} {:>5.1f} {} {:>6.1f}\n", row.text, width,
+                      sum.count / phase.steps, sum.seconds * per_step, 100 * over(sum.seconds, phase.seconds),
+                      over(sum.work.bytes, sum.seconds) / 1e9, over(sum.work.flops, sum.seconds) / 1e9,
+                      100 * sum.fraction_of_limit(), sum.bound_by_memory() ? "m" : "a", 100 * sum.busy(phase.threads));
     }
     const auto line = [&](const std::string& name, double seconds) {
       text += fmt::format("  {:<{}} {:>6} {:>10.4f} {:>6.1f}\n", name, width, "", seconds * per_step,

@@ -7,6 +7,7 @@
 // multiplies them; that time over the step's own is its fraction of the limit.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -26,6 +27,8 @@ struct ProfileSum {
   double memory_seconds = 0, arithmetic_seconds = 0;  // that the work takes at the limits
   double limit_seconds = 0;                           // the longer of the two, step by step
 
+  // Of so many threads. A step that is done while a thread is still at the one before has no time of its own.
+  double busy(int threads) const { return seconds > 0 ? std::min(1.0, busy_seconds / seconds / threads) : 1; }
   double fraction_of_limit() const { return seconds > 0 ? limit_seconds / seconds : 0; }
   bool bound_by_memory() const { return memory_seconds >= arithmetic_seconds; }
   ProfileSum& operator+=(const ProfileSum& other);
