@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/thread_pool.h"
+#include "tensor/tensor.h"
 
 namespace ganglion::engine {
 namespace {
@@ -91,8 +92,8 @@ TEST(StepPhase, IsDecodeOnlyWhereEverySequenceGoesOn) {
 
 TEST(Limits, AreMeasuredOnWhateverMemoryThereIs) {
   ThreadPool pool(2);
-  std::vector<std::byte> memory(1 << 20);
-  const runtime::Limits some = runtime::measure_limits(pool, memory, 1, 1000);
+  const Buffer memory(1 << 20);
+  const runtime::Limits some = runtime::measure_limits(pool, {memory.data(), memory.size()}, 1, 1000);
   EXPECT_GT(some.bandwidth, 0);
   EXPECT_GT(some.peak_flops, 0);
   const runtime::Limits none = runtime::measure_limits(pool, {}, 1, 1000);
