@@ -51,6 +51,12 @@ std::string ranks_of(const runtime::Recorder& recorder, const runtime::StepInfo&
   return first == last ? std::to_string(first) : fmt::format("{}-{}", first, last);
 }
 
+// The rows that were real, or null where a step has no such rows.
+std::string rows_of(const runtime::StepInfo& step, const runtime::RecordedRun& run) {
+  if (step.work.rows == program::kAllRows) return "null";
+  return std::to_string(run.rows[static_cast<std::size_t>(step.work.rows)]);
+}
+
 }  // namespace
 
 std::string trace_of(const runtime::Recorder& recorder, const ProfileReport& report, std::int64_t since,
@@ -77,9 +83,9 @@ std::string trace_of(const runtime::Recorder& recorder, const ProfileReport& rep
       const ProfileSum sum = sum_of(recorder, run, step, report.limits);
       const double seconds = sum.seconds > 0 ? sum.seconds : 1e-9;
       const std::string arguments = fmt::format(
-          R"("step":{},"place":{},"seconds":{:.9f},"bytes":{:.0f},"flops":{:.0f},"GB/s":{:.3f},"GFLOP/s":{:.3f},)"
+          R"("step":{},"place":{},"rows":{},"seconds":{:.9f},"bytes":{:.0f},"flops":{:.0f},"GB/s":{:.3f},"GFLOP/s":{:.3f},)"
           R"("bound":"{}","fraction_of_limit":{:.4f})",
-          quoted(info.text), quoted(info.place), sum.seconds, sum.work.bytes, sum.work.flops,
+          quoted(info.text), quoted(info.place), rows_of(info, run), sum.seconds, sum.work.bytes, sum.work.flops,
           sum.work.bytes / seconds / 1e9, sum.work.flops / seconds / 1e9,
           sum.bound_by_memory() ? "memory" : "arithmetic", sum.fraction_of_limit());
       for (int thread = 0; thread < run.threads; ++thread) {

@@ -531,6 +531,8 @@ class Profile(unittest.TestCase):
             for before, after in zip(mine, mine[1:]):
                 self.assertLessEqual(before["ts"] + before["dur"], after["ts"] + 0.002)
             for event in mine:
+                if event["name"] == "attention":
+                    self.assertIn(event["args"]["rows"], (2, 40, 80))
                 self.assertIn(event["args"]["ranks"], ("all", str(track - 1)))
             self.assertAlmostEqual(sum(event["args"]["bytes"] for event in mine), sum(p["bytes"] for p in self.summary["phases"]), delta=steps)
         engine = [event["name"] for event in whole if event["tid"] == 0]
