@@ -55,9 +55,10 @@ TEST(Tables, SayWhichOfThemAMatmulIsTakenFrom) {
     for (int s = 0; s < kWeightStorageCount; ++s) {
       const std::string_view isa = matmul_isa(table, Storage{static_cast<std::uint8_t>(s)});
       for (int j = 0; j < count; ++j) {
-        if (tables[j].table->isa == isa) EXPECT_EQ(tables[j].table->matmul[s], table.matmul[s]);
+        if (tables[j].table->isa != isa) continue;
+        EXPECT_EQ(tables[j].table->matmul[s], table.matmul[s]);
       }
-      if (table.isa != "amx") EXPECT_EQ(isa, table.isa);
+      EXPECT_TRUE(isa == table.isa || table.isa == "amx");
     }
   }
   const Table& amx = *tables[0].table;

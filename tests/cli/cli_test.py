@@ -514,8 +514,9 @@ class Profile(unittest.TestCase):
         done = ganglion("bench", "decode", "--model", MODEL, "--prompt", "40", "--steps", "5", "--batch", "2", "--tp", "2", "--json")
         self.assertEqual(done.returncode, 0, done.stderr)
         decode = self.phase("decode")
-        ratio = decode["bytes"] / decode["tokens"] / json.loads(done.stdout)["bytes_per_token"]
-        self.assertGreater(ratio, 0.99)
+        # By step: the first and the last may be of one request, which reads the weights as two do.
+        ratio = decode["bytes"] / decode["steps"] / (2 * json.loads(done.stdout)["bytes_per_token"])
+        self.assertGreater(ratio, 0.97)
         self.assertLess(ratio, 1.15)
 
     def test_the_trace_has_each_step_once_on_each_thread_in_order(self):
@@ -532,7 +533,7 @@ class Profile(unittest.TestCase):
                 self.assertLessEqual(before["ts"] + before["dur"], after["ts"] + 0.002)
             for event in mine:
                 if event["name"] == "attention":
-                    self.assertIn(event["args"]["rows"], (2, 40, 80))
+                    self.assertIn(event["args"]["rows"], (1, 2, 40, 41, 80))
                 self.assertIn(event["args"]["ranks"], ("all", str(track - 1)))
             self.assertAlmostEqual(sum(event["args"]["bytes"] for event in mine), sum(p["bytes"] for p in self.summary["phases"]), delta=steps)
         engine = [event["name"] for event in whole if event["tid"] == 0]
