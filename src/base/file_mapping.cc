@@ -12,7 +12,7 @@ namespace {
 
 // Pages of the file in this process's memory before they are given back: the page cache keeps them, but they would
 // count as ours. A small part of the whole, and not so often that giving back takes time.
-constexpr std::uint64_t kMostResident = 32 << 20, kLeastResident = 2 << 20, kResidentPart = 32;
+constexpr std::uint64_t kMostResident = 32 << 20, kLeastResident = 1 << 20, kResidentPart = 64;
 
 // What this thread is reading, and where it goes on when it is not there.
 struct Guard {

@@ -30,8 +30,8 @@ namespace fs = std::filesystem;
 
 // Part of every name: to be raised when the format changes, or what the program makes of the same checkpoint in the
 // same layout.
-constexpr int kVersion = 1;
-constexpr std::uint64_t kBlock = 1 << 20;
+constexpr int kVersion = 2;
+constexpr std::uint64_t kBlock = 256 << 10;
 constexpr std::uint64_t kMostHeader = 1 << 20;
 constexpr std::uint64_t kAlignment = 4096;  // of the image in the file
 

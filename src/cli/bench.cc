@@ -34,6 +34,7 @@ Action add_bench(CLI::App& verb, const Settings& settings) {
   };
   constexpr Row kRows[] = {
       {"roofline", "read bandwidth and arithmetic peak of this machine", add_bench_roofline},
+      {"kernels", "each kernel on fixed sizes, against bandwidth and peak", add_bench_kernels},
       {"decode", "tokens per second after the prompt, against the read bandwidth", add_bench_decode},
       {"prefill", "prompt tokens per second, against the arithmetic peak", add_bench_prefill},
       {"load", "from nothing to ready, against reading the file and touching the memory", add_bench_load},

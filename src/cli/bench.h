@@ -28,6 +28,7 @@ runtime::Limits measure_roofline(ThreadPool& pool);
 std::string cpu_name();
 
 Action add_bench_roofline(CLI::App& verb, const Settings& settings);
+Action add_bench_kernels(CLI::App& verb, const Settings& settings);
 Action add_bench_decode(CLI::App& verb, const Settings& settings);
 Action add_bench_prefill(CLI::App& verb, const Settings& settings);
 Action add_bench_load(CLI::App& verb, const Settings& settings);

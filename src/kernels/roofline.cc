@@ -61,8 +61,12 @@ bool has_avx512() noexcept { return __builtin_cpu_supports("avx512f"); }
 
 // Twelve independent chains hide the latency of a multiply-add on every core known; the values stay bounded.
 TARGET_AVX512 double multiply_add_avx512(std::int64_t rounds) noexcept {
-  __m512 s0 = _mm512_set1_ps(0.1f), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0, s8 = s0, s9 = s0,
-         sa = s0, sb = s0;
+  __m512 s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, sa, sb;
+  s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = s8 = s9 = sa = sb = _mm512_set1_ps(0.1f);
+  // Twelve chains that the compiler must not take for one.
+  asm volatile(""
+               : "+v"(s0), "+v"(s1), "+v"(s2), "+v"(s3), "+v"(s4), "+v"(s5), "+v"(s6), "+v"(s7), "+v"(s8), "+v"(s9),
+                 "+v"(sa), "+v"(sb));
   __m512 x = _mm512_set1_ps(0.5f), y = _mm512_set1_ps(0.25f);
   for (std::int64_t i = 0; i < rounds; ++i) {
     s0 = _mm512_fmadd_ps(s0, x, y), s1 = _mm512_fmadd_ps(s1, x, y), s2 = _mm512_fmadd_ps(s2, x, y),
@@ -81,8 +85,11 @@ TARGET_AVX512 double multiply_add_avx512(std::int64_t rounds) noexcept {
 }
 
 TARGET_AVX2 double multiply_add_avx2(std::int64_t rounds) noexcept {
-  __m256 s0 = _mm256_set1_ps(0.1f), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0, s8 = s0, s9 = s0,
-         sa = s0, sb = s0;
+  __m256 s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, sa, sb;
+  s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = s8 = s9 = sa = sb = _mm256_set1_ps(0.1f);
+  asm volatile(""
+               : "+x"(s0), "+x"(s1), "+x"(s2), "+x"(s3), "+x"(s4), "+x"(s5), "+x"(s6), "+x"(s7), "+x"(s8), "+x"(s9),
+                 "+x"(sa), "+x"(sb));
   __m256 x = _mm256_set1_ps(0.5f), y = _mm256_set1_ps(0.25f);
   for (std::int64_t i = 0; i < rounds; ++i) {
     s0 = _mm256_fmadd_ps(s0, x, y), s1 = _mm256_fmadd_ps(s1, x, y), s2 = _mm256_fmadd_ps(s2, x, y),

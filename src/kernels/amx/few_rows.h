@@ -6,8 +6,8 @@
 // Developer's Manual, volume 2). Products of two bf16 numbers in f32 multiply-adds are the same operation.
 #pragma once
 
+#include "kernels/avx512/matmul.h"
 #include "kernels/avx512/vec.h"
-#include "kernels/vector/matmul.h"
 
 namespace ganglion::kernels {
 namespace {
@@ -160,7 +160,7 @@ struct FewRows {
     alignas(64) float sums[kBeside * rows * kWidth];
     sum_panels<rows, kBeside>(args, x, n, sums);
     for (std::int64_t p = 0; p < kBeside; ++p)
-      Matmul<Vec, S, 12, 128>::finish_all(args, 0, rows, n + p * kWidth, sums + p * rows * kWidth);
+      Avx512Matmul<S>::finish_all(args, 0, rows, n + p * kWidth, sums + p * rows * kWidth);
   }
 
   template <std::int64_t rows = kMost>

@@ -1,6 +1,7 @@
 #include "kernels/amx/matmul.h"
 
 #include "kernels/amx/kernels.h"
+#include "kernels/avx512/kernels.h"
 
 namespace ganglion::kernels::amx {
 
@@ -15,7 +16,7 @@ template void matmul<Storage::kBF16>(const MatmulArgs&) noexcept;
 std::int64_t matmul_scratch(Storage storage, std::int64_t rows, std::int64_t k) noexcept {
   if (storage == Storage::kF16) return TileMatmul<Storage::kF16>::scratch(rows, k);
   if (storage == Storage::kBF16) return TileMatmul<Storage::kBF16>::scratch(rows, k);
-  return 0;
+  return avx512::matmul_scratch(storage, rows, k);
 }
 
 }  // namespace ganglion::kernels::amx

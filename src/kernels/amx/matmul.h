@@ -15,8 +15,8 @@
 
 #include "kernels/amx/few_rows.h"
 #include "kernels/amx/tiles.h"
+#include "kernels/avx512/matmul.h"
 #include "kernels/avx512/vec.h"
-#include "kernels/vector/matmul.h"
 
 namespace ganglion::kernels {
 namespace {
@@ -214,29 +214,10 @@ struct TileMatmul {
     }
   }
 
-  // A row of a panel; what most matmuls want, without asking for each of its vectors.
   static void finish(const MatmulArgs& args, std::int64_t row, std::int64_t n, const float* sums) noexcept {
     __m512 first = Vec::load(sums), second = Vec::load(sums + 16);
     in_order(first, second);
-    if (n + kWidth > args.n_end || args.activation > Activation::kRelu) {
-      Matmul<Vec, S, 12, 128>::finish(args, row, n, first);
-      return Matmul<Vec, S, 12, 128>::finish(args, row, n + 16, second);
-    }
-    const std::int64_t at = row * args.out_stride + n;
-    if (args.bias != nullptr) {
-      first = Vec::add(first, Vec::load(args.bias + n));
-      second = Vec::add(second, Vec::load(args.bias + n + 16));
-    }
-    if (args.activation == Activation::kRelu) {
-      first = Math<Vec>::activate(Activation::kRelu, first);
-      second = Math<Vec>::activate(Activation::kRelu, second);
-    }
-    if (args.residual != nullptr) {
-      first = Vec::add(first, Vec::load(args.residual + at));
-      second = Vec::add(second, Vec::load(args.residual + at + 16));
-    }
-    Vec::store(args.out + at, first);
-    Vec::store(args.out + at + 16, second);
+    Avx512Matmul<S>::finish(args, row, n, first, second);
   }
 
   // A panel for up to two tiles of rows: straight from memory, a step at a time, with later ones prefetched. A step is
@@ -312,7 +293,7 @@ struct TileMatmul {
 
   static void run(const MatmulArgs& args) noexcept {
     if (args.rows <= 0) return;
-    if (args.k == 0) return Matmul<Vec, S, 12, 128>::run(args);
+    if (args.k == 0) return Avx512Matmul<S>::run(args);
     char* a = static_cast<char*>(args.scratch);
     if (args.rows <= FewRows<S>::kMost) return FewRows<S>::run(args);
     if (args.rows <= 2 * kTileRows) {

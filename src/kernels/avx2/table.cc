@@ -23,7 +23,7 @@ constexpr Table make_avx2_table() noexcept {
       .pack = pack<kPanelWidth, kConversions>,
       .pack_turned = pack_turned<kPanelWidth, kConversions>,
       .matmul = {matmul<kF32>, matmul<kF16>, matmul<kBF16>, matmul<kS8>, matmul<kS4>},
-      .matmul_scratch = no_matmul_scratch,
+      .matmul_scratch = matmul_scratch,
       .product_bits = {24, 24, 24, 24, 24},
       .attention = {attention<kF32>, attention<kF16>, attention<kBF16>, attention<kS8>},
       .attention_scratch = attention_scratch,

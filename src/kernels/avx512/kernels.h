@@ -12,6 +12,8 @@ inline constexpr std::int64_t kPanelWidth = 32;
 
 template <Storage S>
 void matmul(const MatmulArgs& args) noexcept;
+// As Table::matmul_scratch.
+std::int64_t matmul_scratch(Storage storage, std::int64_t rows, std::int64_t k) noexcept;
 template <Storage S>
 void attention(const AttentionArgs& args) noexcept;
 std::int64_t attention_scratch(std::int64_t head_dim, std::int64_t block_size) noexcept;

@@ -1,16 +1,13 @@
-#include "kernels/vector/matmul.h"
+#include "kernels/avx512/matmul.h"
 
 #include "kernels/avx512/kernels.h"
-#include "kernels/avx512/vec.h"
 
 namespace ganglion::kernels::avx512 {
 
-// 12 rows by two vectors of sums; slices of 128 steps, 16 KiB.
 template <Storage S>
 void matmul(const MatmulArgs& args) noexcept {
-  using Walk = Matmul<Vec, S, 12, 128>;
-  static_assert(Walk::kWidth == kPanelWidth);
-  Walk::run(args);
+  static_assert(Avx512Matmul<S>::kWidth == kPanelWidth);
+  Avx512Matmul<S>::run(args);
 }
 
 template void matmul<Storage::kF32>(const MatmulArgs&) noexcept;
@@ -18,5 +15,9 @@ template void matmul<Storage::kF16>(const MatmulArgs&) noexcept;
 template void matmul<Storage::kBF16>(const MatmulArgs&) noexcept;
 template void matmul<Storage::kS8>(const MatmulArgs&) noexcept;
 template void matmul<Storage::kS4>(const MatmulArgs&) noexcept;
+
+std::int64_t matmul_scratch(Storage, std::int64_t rows, std::int64_t) noexcept {
+  return Avx512Matmul<Storage::kF32>::scratch(rows);  // every storage is summed in the same walk
+}
 
 }  // namespace ganglion::kernels::avx512

@@ -39,7 +39,7 @@ struct Tiles {
 
   // sums[r, :] += x[r, 0..depth) * weights[0..depth, :] for the rows of a tile. Rows of x are kDepth apart when copied
   // together, else x_stride; then every step prefetches one line, `step` bytes after the one before. (With many rows
-  // the multipliers are the limit, and a prefetch costs more than it brings.)
+  // that costs more than it brings: a few lines between tiles are enough.)
   template <std::int64_t rows, bool copied>
   static void tile(const float* x, std::int64_t x_stride, const Slice& slice, float* sums,
                    [[maybe_unused]] const char* ahead, [[maybe_unused]] std::int64_t step) noexcept {
@@ -89,22 +89,30 @@ struct Tiles {
     const std::int64_t count = (rows + kTile - 1) / kTile;
     const std::int64_t height = rows / count;
     const std::int64_t taller = rows % count;  // this many tiles have one row more
+    const std::int64_t bytes = slice.next_row * slice.depth;
     const std::int64_t step = slice.next_row < 64 ? slice.next_row : 64;
     std::int64_t ahead = 0;
     std::int64_t row = 0;
     for (std::int64_t t = 0; t < count; ++t) {
       const std::int64_t tall = t < taller ? height + 1 : height;
-      const bool more = ahead < slice.next_row * slice.depth;
-      tile_for<copied>(tall)(x + row * stride, stride, slice, sums + row * kWidth, slice.next + (more ? ahead : 0),
-                             more ? step : 0);
-      ahead += step * slice.depth;
+      if constexpr (copied) {
+        for (const std::int64_t end = bytes * (t + 1) / count; ahead < end; ahead += 64)
+          __builtin_prefetch(slice.next + ahead);
+        tile_for<copied>(tall)(x + row * stride, stride, slice, sums + row * kWidth, nullptr, 0);
+      } else {
+        const bool more = ahead < bytes;
+        tile_for<copied>(tall)(x + row * stride, stride, slice, sums + row * kWidth, slice.next + (more ? ahead : 0),
+                               more ? step : 0);
+        ahead += step * slice.depth;
+      }
       row += tall;
     }
   }
 };
 
-// kTile_ rows of two vectors of sums fit in the registers beside what they are multiplied from.
-template <class V, Storage S, std::int64_t kTile_, std::int64_t kDepth_>
+// kTile_ rows of two vectors of sums fit in the registers beside what they are multiplied from. kMostRows_ are copied
+// together at most: with their sums of kPanels panels they are to stay in the second cache.
+template <class V, Storage S, std::int64_t kTile_, std::int64_t kDepth_, std::int64_t kMostRows_>
 struct Matmul {
   using Reg = typename V::Reg;
   using T = Tiles<V, kTile_, kDepth_>;
@@ -117,11 +125,22 @@ struct Matmul {
   static constexpr std::int64_t kTile = kTile_;
   static constexpr std::int64_t kDepth = kDepth_;
   static constexpr std::int64_t kDirectRows = 4 * kTile;
-  static constexpr std::int64_t kRows = 120 / kTile * kTile;  // of a copied part of x: with `sums` a quarter of L2
-  static constexpr std::int64_t kPanels = 8;                  // that pass over it
-  static constexpr std::int64_t kAhead = 1024;                // bytes a stream is prefetched ahead
+  static constexpr std::int64_t kMostRows = kMostRows_;
+  static constexpr std::int64_t kPanels = 8;    // that pass over a copied part of x
+  static constexpr std::int64_t kAhead = 1024;  // bytes a stream is prefetched ahead
 
   static std::int64_t smaller(std::int64_t a, std::int64_t b) noexcept { return a < b ? a : b; }
+
+  // Rows that are copied together: parts as equal as can be, since the weights are read anew for each.
+  static std::int64_t part_rows(std::int64_t rows) noexcept {
+    const std::int64_t parts = (rows + kMostRows - 1) / kMostRows;
+    return (rows + parts - 1) / parts;
+  }
+  // Table::matmul_scratch.
+  static std::int64_t scratch(std::int64_t rows) noexcept {
+    constexpr auto kFloat = static_cast<std::int64_t>(sizeof(float));
+    return rows <= kDirectRows ? 0 : smaller(rows, kMostRows) * (kDepth + kPanels * kWidth) * kFloat;
+  }
 
   // The panel of column n.
   static const char* panel(const MatmulArgs& args, std::int64_t n) noexcept {
@@ -166,6 +185,29 @@ struct Matmul {
     } else {
       V::store_first(args.out + at, sum, count);
     }
+  }
+
+  // A row of a panel; what most matmuls want, without asking for each of its vectors.
+  static void finish(const MatmulArgs& args, std::int64_t row, std::int64_t n, Reg first, Reg second) noexcept {
+    if (S == Storage::kS8 || n + kWidth > args.n_end || args.activation > Activation::kRelu) {
+      finish(args, row, n, first);
+      return finish(args, row, n + V::kLanes, second);
+    }
+    const std::int64_t at = row * args.out_stride + n;
+    if (args.bias != nullptr) {
+      first = V::add(first, V::load(args.bias + n));
+      second = V::add(second, V::load(args.bias + n + V::kLanes));
+    }
+    if (args.activation == Activation::kRelu) {
+      first = Math<V>::activate(Activation::kRelu, first);
+      second = Math<V>::activate(Activation::kRelu, second);
+    }
+    if (args.residual != nullptr) {
+      first = V::add(first, V::load(args.residual + at));
+      second = V::add(second, V::load(args.residual + at + V::kLanes));
+    }
+    V::store(args.out + at, first);
+    V::store(args.out + at + V::kLanes, second);
   }
 
   // Rows [row, row + rows) of kBeside panels from column n on, over the whole of k.
@@ -277,9 +319,8 @@ struct Matmul {
 
   static void finish_all(const MatmulArgs& args, std::int64_t row, std::int64_t rows, std::int64_t n,
                          const float* sums) noexcept {
-    for (std::int64_t r = 0; r < rows; ++r) {
-      for (std::int64_t v = 0; v < kWidth; v += V::kLanes) finish(args, row + r, n + v, V::load(sums + r * kWidth + v));
-    }
+    for (std::int64_t r = 0; r < rows; ++r, sums += kWidth)
+      finish(args, row + r, n, V::load(sums), V::load(sums + V::kLanes));
   }
 
   // rows <= kDirectRows, x read where it is.
@@ -301,23 +342,30 @@ struct Matmul {
     }
   }
 
+  // Rows [row, row + rows) of x, steps [k, k + depth), to `copy`, kDepth apart.
+  static void copy_rows(const MatmulArgs& args, std::int64_t row, std::int64_t rows, std::int64_t k, std::int64_t depth,
+                        float* copy) noexcept {
+    for (std::int64_t r = 0; r < rows; ++r, copy += kDepth) {
+      const float* from = args.x + (row + r) * args.x_stride + k;
+      std::int64_t i = 0;
+      for (; i + V::kLanes <= depth; i += V::kLanes) V::store(copy + i, V::load(from + i));
+      if (i < depth) V::store_first(copy + i, V::load_first(from + i, depth - i), depth - i);
+    }
+  }
+
   // Any number of rows. The residual may be out: nothing is written there before it is finished.
   static void blocked(const MatmulArgs& args) noexcept {
     alignas(64) float room[S == Storage::kF32 ? 1 : kDepth * kWidth];
-    alignas(64) float x[kRows * kDepth];
-    alignas(64) float sums[kPanels * kRows * kWidth];
-    for (std::int64_t row = 0; row < args.rows; row += kRows) {
-      const std::int64_t rows = smaller(kRows, args.rows - row);
+    const std::int64_t most = part_rows(args.rows);
+    auto* const x = static_cast<float*>(args.scratch);
+    float* const sums = x + most * kDepth;
+    for (std::int64_t row = 0; row < args.rows; row += most) {
+      const std::int64_t rows = smaller(most, args.rows - row);
       for (std::int64_t begin = args.n_begin; begin < args.n_end; begin += kPanels * kWidth) {
         const std::int64_t end = smaller(args.n_end, begin + kPanels * kWidth);
         for (std::int64_t k = 0; k < args.k; k += kDepth) {
           const std::int64_t depth = smaller(kDepth, args.k - k);
-          for (std::int64_t r = 0; r < rows; ++r) {
-            const float* from = args.x + (row + r) * args.x_stride + k;
-            std::int64_t i = 0;
-            for (; i + V::kLanes <= depth; i += V::kLanes) V::store(x + r * kDepth + i, V::load(from + i));
-            if (i < depth) V::store_first(x + r * kDepth + i, V::load_first(from + i, depth - i), depth - i);
-          }
+          copy_rows(args, row, rows, k, depth, x);
           for (std::int64_t n = begin; n < end; n += kWidth) {
             T::template all<true>(x, kDepth, rows,
                                   {.weights = slice(args, n, k, depth, room),
@@ -325,11 +373,12 @@ struct Matmul {
                                    .first = k == 0,
                                    .next = panel(args, n + kWidth) + k * kRowBytes,
                                    .next_row = kRowBytes},
-                                  sums + (n - begin) * kRows);
+                                  sums + (n - begin) * most);
           }
         }
-        for (std::int64_t n = begin; n < end; n += kWidth) {
-          finish_all(args, row, rows, n, sums + (n - begin) * kRows);
+        for (std::int64_t r = 0; r < rows; ++r) {
+          for (std::int64_t n = begin; n < end; n += kWidth)
+            finish_all(args, row + r, 1, n, sums + (n - begin) * most + r * kWidth);
         }
       }
     }
