@@ -60,8 +60,10 @@ Spread spread_of(const std::vector<engine::StepParts>& steps, double engine::Ste
 // Decodes once; returns the microseconds of each step as the listener of the first request sees them.
 std::vector<double> decode(const BenchModel& model, const Options& options, const engine::EngineOptions& how) {
   engine::Engine engine(model.config, model.weights, how);
-  const auto times =
-      run_equal_requests(engine, options.batch, options.prompt, model.config.vocab, options.steps + 2)[0];
+  const auto times = run_equal_requests(engine, {.count = options.batch,
+                                                 .prompt = options.prompt,
+                                                 .vocab = model.config.vocab,
+                                                 .new_tokens = options.steps + 2})[0];
   std::vector<double> out;
   for (std::size_t i = 2; i < times.size(); ++i)
     out.push_back(std::chrono::duration<double, std::micro>(times[i] - times[i - 1]).count());

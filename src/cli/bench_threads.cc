@@ -114,8 +114,9 @@ int bench_threads(const Options& options, const Settings& settings) {
     for (std::size_t i = 0; i < std::size(kCases); ++i) {
       std::unique_ptr<BusyNeighbour> neighbour;
       if (kCases[i].neighbour) neighbour = std::make_unique<BusyNeighbour>();
-      const auto times =
-          run_equal_requests(*crews[i]->engine, 1, options.prompt, model.config.vocab, options.steps + 1)[0];
+      const auto times = run_equal_requests(
+          *crews[i]->engine,
+          {.count = 1, .prompt = options.prompt, .vocab = model.config.vocab, .new_tokens = options.steps + 1})[0];
       const std::chrono::duration<double> taken = times.back() - times[1];
       if (round >= 0) rates[i].push_back(static_cast<double>(options.steps) / taken.count());
     }
