@@ -159,7 +159,7 @@ void ThreadPool::barrier(int thread) noexcept {
 
 void ThreadPool::worker(int thread) {
   ids_[static_cast<std::size_t>(thread)].store(gettid(), std::memory_order_relaxed);
-  bool spin = spin_;
+  bool spin = false;  // until the first job says
   for (std::uint32_t seen = 0;; ++seen) {
     await(generation_, spin, [seen](std::uint32_t generation) { return generation != seen; });
     if (stopping_.load(std::memory_order_acquire)) return;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/cores.h"
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "cli/bench.h"

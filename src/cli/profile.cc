@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "base/cores.h"
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "cli/bench.h"
@@ -42,7 +43,7 @@ void write(const std::filesystem::path& file, const std::string& text) {
 }
 
 int profile(const Options& options, const Settings& settings) {
-  ThreadPool pool(options.engine.threads);
+  ThreadPool pool(options.engine.threads, [] { return available_cores(); });
   engine::EngineOptions engine_options = engine_options_of(options.engine, pool);
   const std::int64_t new_tokens = options.steps + 1;
   engine_options.max_sequences = options.batch;
