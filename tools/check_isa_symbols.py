@@ -14,7 +14,7 @@ import sys
 problems, checked = [], 0
 for name in sys.argv[1:]:
     folder = pathlib.Path(name).parent.name
-    if folder not in {"avx2", "avx512", "amx"}:
+    if folder not in {"avx2", "avx512", "avx512_vnni", "amx"}:
         continue
     checked += 1
     for line in subprocess.run(["nm", "-C", name], check=True, capture_output=True, text=True).stdout.splitlines():

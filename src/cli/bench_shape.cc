@@ -63,7 +63,14 @@ double cache_bytes(const models::Config& config, DType kv) {
 
 Figures decode(engine::Engine& engine, const models::Config& config, const Options& options,
                const engine::EngineOptions& engine_options) {
-  const auto times = run_equal_requests(engine, options.batch, options.prompt, config.vocab, options.steps + 2);
+  EqualRequests requests{.prompt = options.prompt, .vocab = config.vocab};
+  // Prompts are left in the prefix cache, so that all requests begin together: beside requests that decode, prompts are
+  // read in small pieces, and the first request would be far beyond its prompt when the last one begins.
+  for (; options.batch > 1 && requests.first < options.batch; ++requests.first) run_equal_requests(engine, requests);
+  requests.first = 0;
+  requests.count = options.batch;
+  requests.new_tokens = options.steps + 2;
+  const auto times = run_equal_requests(engine, requests);
   // From the step on in which every request has its first token, each step gives every request one.
   Clock::time_point all_decode = times[0][1];
   for (const auto& request : times) all_decode = std::max(all_decode, request[1]);
@@ -95,9 +102,10 @@ Figures decode(engine::Engine& engine, const models::Config& config, const Optio
 Figures prefill(engine::Engine& engine, const models::Config& config, const Options& options,
                 const engine::EngineOptions& engine_options) {
   std::vector<double> rates;
-  run_equal_requests(engine, options.batch, options.prompt, config.vocab, 1);
+  const EqualRequests requests{.count = options.batch, .prompt = options.prompt, .vocab = config.vocab};
+  run_equal_requests(engine, requests);
   for (std::int64_t i = 0; i < options.steps; ++i) {
-    const auto times = run_equal_requests(engine, options.batch, options.prompt, config.vocab, 1);
+    const auto times = run_equal_requests(engine, requests);
     Clock::time_point last = times[0][1];
     for (const auto& request : times) last = std::max(last, request[1]);
     rates.push_back(static_cast<double>(options.batch * options.prompt) / seconds_between(times[0][0], last));
@@ -122,7 +130,7 @@ int bench(What what, const Options& options, const Settings& settings) {
   engine::EngineOptions engine_options = engine_options_of(options.engine, pool);
   const std::int64_t new_tokens = what == What::kDecode ? options.steps + 2 : 1;
   engine_options.max_sequences = options.batch;
-  engine_options.prefix_cache = false;  // every prompt is to be computed
+  engine_options.prefix_cache = what == What::kDecode && options.batch > 1;  // see decode()
   if (engine_options.n_positions == 0) engine_options.n_positions = options.prompt + new_tokens;
   engine_options.cache_tokens = options.batch * (options.prompt + new_tokens + engine_options.block_size);
 

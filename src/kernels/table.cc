@@ -24,16 +24,17 @@ bool runs_avx512() noexcept {
   return runs_avx2() && __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
          __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0;
 }
+bool runs_avx512_vnni() noexcept { return runs_avx512() && __builtin_cpu_supports("avx512vnni") != 0; }
 
 // The tiles' eight kilobytes are saved only for a process that has asked for them, once, for all its threads. A system
 // that knows nothing of tiles, or a sandbox, refuses.
 bool runs_amx() noexcept {
-  constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24;  // leaf 7, edx
-  constexpr unsigned kAvx512Bf16 = 1u << 5;                     // leaf 7, 1, eax
-  constexpr int kRequestPermission = 0x1023, kTileData = 18;    // arch_prctl's ARCH_REQ_XCOMP_PERM
+  constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24, kAmxInt8 = 1u << 25;  // leaf 7, edx
+  constexpr unsigned kAvx512Bf16 = 1u << 5;                                          // leaf 7, 1, eax
+  constexpr int kRequestPermission = 0x1023, kTileData = 18;                         // arch_prctl's ARCH_REQ_XCOMP_PERM
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-  if (!runs_avx512() || __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return false;
-  if ((edx & kAmxBf16) == 0 || (edx & kAmxTile) == 0) return false;
+  if (!runs_avx512_vnni() || __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return false;
+  if ((edx & kAmxBf16) == 0 || (edx & kAmxTile) == 0 || (edx & kAmxInt8) == 0) return false;
   if (__get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) == 0 || (eax & kAvx512Bf16) == 0) return false;
   return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
@@ -42,9 +43,8 @@ bool runs_amx() noexcept {
 
 const TableInfo* all_tables(int* count) noexcept {
   static const TableInfo tables[] = {
-      {&kAmxTable, runs_amx()},
-      {&kAvx512Table, runs_avx512()},
-      {&kAvx2Table, runs_avx2()},
+      {&kAmxTable, runs_amx()},       {&kAvx512VnniTable, runs_avx512_vnni()},
+      {&kAvx512Table, runs_avx512()}, {&kAvx2Table, runs_avx2()},
       {&kScalarTable, true},
   };
   *count = static_cast<int>(sizeof tables / sizeof tables[0]);

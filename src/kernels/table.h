@@ -6,7 +6,8 @@
 // computed alone, for every M and every split of the columns: each output element is one chain of f32 multiply-adds
 // over k = 0..K-1 in order, starting from zero (fused in avx2 and avx512, rounded twice in scalar: tables agree with
 // themselves bit for bit, with each other to rounding); then the scale of s8, bias, activation and residual in that
-// order. A weight in s4 enters the chain multiplied by its group's scale.
+// order. A weight in s4 enters the chain multiplied by its group's scale. (Tables that multiply otherwise, see
+// product_bits, have an order of their own, as fixed.)
 // Attention likewise: the result of a token depends on its query, its position and the cached rows only, because the
 // cache is walked in tiles that start at multiples of the tile size, in order.
 #pragma once
@@ -150,16 +151,21 @@ enum class Unary : std::uint8_t {
 };
 enum class Binary : std::uint8_t { kAdd, kSubtract, kMultiply, kDivide, kMaximum, kMinimum, kCount };
 
+// Table::product_bits of products of whole numbers.
+inline constexpr int kWholeProductBits = 15;
+
 // Table::matmul_scratch of a table that wants none.
 std::int64_t no_matmul_scratch(Storage storage, std::int64_t rows, std::int64_t k) noexcept;
 
 struct Table {
-  std::string_view isa;      // "scalar", "avx2", "avx512", "amx"
+  std::string_view isa;      // "scalar", "avx2", "avx512", "avx512_vnni", "amx"
+  std::string_view packing;  // weights that are packed by two tables are alike where this is
   std::int64_t panel_width;  // columns of w (output features) in one packed panel
 
   // Bytes of a packed [n, k] weight: panels of panel_width output features, k-major inside a panel
   // (panel p, row k, column j) = w[p * panel_width + j, k], the last panel padded with zeros. In s4 column j of the
   // panel's first half is the low four bits of a byte, two's complement, and column j + panel_width / 2 the high ones.
+  // A table whose packing is "... by fours" has whole numbers otherwise (avx512_vnni/panels.h).
   std::size_t (*packed_bytes)(Storage storage, std::int64_t n, std::int64_t k) noexcept;
   // Packs rows [n_begin, n_end) (n_begin a multiple of panel_width) of w, given dense [n_end - n_begin, k] in `from`,
   // into `panels` (the whole weight's), stored as `to`. Converts floats with round to nearest even; s8 and s4 are
@@ -175,7 +181,8 @@ struct Table {
   // Bytes of MatmulArgs::scratch for up to `rows` rows; 0: none is wanted.
   std::int64_t (*matmul_scratch)(Storage storage, std::int64_t rows, std::int64_t k) noexcept;
   // By storage: the significant bits of x that its products with the weights keep. 24 are all, 16 lose 2^-16 of the sum
-  // of magnitudes at most, with 8 the matmul is of x rounded to bf16.
+  // of magnitudes at most, with 8 the matmul is of x rounded to bf16. kWholeProductBits: x is rounded to multiples of
+  // its row's largest magnitude / (127 * 128).
   int product_bits[kWeightStorageCount];
 
   void (*attention[kCacheStorageCount])(const AttentionArgs& args) noexcept;  // by storage of the cache

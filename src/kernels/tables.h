@@ -8,6 +8,7 @@ namespace ganglion::kernels {
 extern const Table kScalarTable;
 extern const Table kAvx2Table;
 extern const Table kAvx512Table;
+extern const Table kAvx512VnniTable;
 extern const Table kAmxTable;
 
 }  // namespace ganglion::kernels

@@ -577,6 +577,11 @@ class Bench(unittest.TestCase):
         for key in ("fraction_of_bandwidth", "fraction_of_peak", "bytes_per_token", "flops_per_token"):
             self.assertGreater(out[key], 0)
 
+    def test_decode_of_a_batch_times_steps_of_all_requests_however_few_steps_there_are(self):
+        done = ganglion("bench", "decode", "--model", MODEL, "--batch", "8", "--prompt", "256", "--steps", "4", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertGreater(json.loads(done.stdout)["tokens_per_second"]["median"], 0)
+
     def test_schedule_prints_what_a_step_costs_beside_the_model(self):
         done = ganglion("bench", "schedule", "--running", "64", "--waiting", "100", "--steps", "100", "--json")
         self.assertEqual(done.returncode, 0, done.stderr)

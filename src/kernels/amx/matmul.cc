@@ -1,22 +1,28 @@
 #include "kernels/amx/matmul.h"
 
 #include "kernels/amx/kernels.h"
-#include "kernels/avx512/kernels.h"
+#include "kernels/amx/whole_matmul.h"
+#include "kernels/avx512_vnni/kernels.h"
 
 namespace ganglion::kernels::amx {
 
 template <Storage S>
 void matmul(const MatmulArgs& args) noexcept {
-  TileMatmul<S>::run(args);
+  if constexpr (S == Storage::kS8) {
+    WholeMatmul<S>::run(args, WholeTiles::many);
+  } else {
+    TileMatmul<S>::run(args);
+  }
 }
 
 template void matmul<Storage::kF16>(const MatmulArgs&) noexcept;
 template void matmul<Storage::kBF16>(const MatmulArgs&) noexcept;
+template void matmul<Storage::kS8>(const MatmulArgs&) noexcept;
 
 std::int64_t matmul_scratch(Storage storage, std::int64_t rows, std::int64_t k) noexcept {
   if (storage == Storage::kF16) return TileMatmul<Storage::kF16>::scratch(rows, k);
   if (storage == Storage::kBF16) return TileMatmul<Storage::kBF16>::scratch(rows, k);
-  return avx512::matmul_scratch(storage, rows, k);
+  return avx512_vnni::matmul_scratch(storage, rows, k);
 }
 
 }  // namespace ganglion::kernels::amx

@@ -1,16 +1,17 @@
 #include "kernels/amx/kernels.h"
-#include "kernels/avx512/make_table.h"
+#include "kernels/avx512_vnni/make_table.h"
 #include "kernels/tables.h"
 
 namespace ganglion::kernels {
 namespace {
 
-// avx512, but for products of 16-bit floats.
+// avx512_vnni, but for products of 16-bit floats and of s8.
 constexpr Table make_amx_table() noexcept {
-  Table table = make_avx512_table();
+  Table table = make_avx512_vnni_table();
   table.isa = "amx";
   table.matmul[static_cast<int>(Storage::kF16)] = amx::matmul<Storage::kF16>;
   table.matmul[static_cast<int>(Storage::kBF16)] = amx::matmul<Storage::kBF16>;
+  table.matmul[static_cast<int>(Storage::kS8)] = amx::matmul<Storage::kS8>;
   table.matmul_scratch = amx::matmul_scratch;
   table.product_bits[static_cast<int>(Storage::kF16)] = 16;
   table.product_bits[static_cast<int>(Storage::kBF16)] = 8;

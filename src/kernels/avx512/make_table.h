@@ -19,6 +19,7 @@ constexpr Table make_avx512_table() noexcept {
   using enum Storage;
   return Table{
       .isa = "avx512",
+      .packing = "32 columns",
       .panel_width = kPanelWidth,
       .packed_bytes = packed_bytes_in_panels<kPanelWidth>,
       .pack = pack<kPanelWidth, kConversions>,

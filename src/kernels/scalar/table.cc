@@ -18,6 +18,7 @@ constexpr Table make_scalar_table() noexcept {
   using enum Storage;
   return Table{
       .isa = "scalar",
+      .packing = "16 columns",
       .panel_width = kPanelWidth,
       .packed_bytes = packed_bytes_in_panels<kPanelWidth>,
       .pack = pack<kPanelWidth, kConversions>,

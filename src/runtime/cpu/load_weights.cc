@@ -172,7 +172,7 @@ void CpuExecutable::allocate_weights() {
 }
 
 std::string CpuExecutable::weight_layout() const {
-  std::string text = fmt::format("panels of {}\n", table_->panel_width);
+  std::string text = fmt::format("panels of {}\n", table_->packing);
   for (const program::WeightForm& form : plain_.program.weights) {
     const hlo::Instruction& weight = *parameters_[static_cast<std::size_t>(form.parameter)];
     text += fmt::format("{} {} {} x {} {}{}\n", weight.name, weight.shape.text(), weight_copies(form), form.bytes,

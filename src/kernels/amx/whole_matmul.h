@@ -1,0 +1,84 @@
+// Rows of whole numbers times weights in s8 on tiles: what avx512_vnni/matmul.h says, sixteen rows and two half panels
+// at a time, high and low parts of x in tiles of their own. The panels are tiles of B as they are; a block of a panel,
+// 16 KiB, stays in the first cache while all rows pass over it.
+#pragma once
+
+#include "kernels/amx/tiles.h"
+#include "kernels/avx512_vnni/matmul.h"
+
+namespace ganglion::kernels {
+namespace {
+
+struct WholeTiles {
+  static constexpr std::int64_t kStep = 64;                        // of k in a tile
+  static constexpr std::int64_t kStepBytes = kStep * kWholeWidth;  // of a panel
+  static constexpr std::int64_t kMostTiles = 24;                   // of rows, whose sums wait together
+
+  // What 16 rows of high and low parts of x make of a block: four tiles of sums.
+  static void multiply(const std::int8_t* high, const std::int8_t* low, std::int64_t x_stride, const char* weights,
+                       std::int64_t steps, std::int32_t* out) noexcept {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    for (std::int64_t s = 0; s < steps; ++s, weights += kStepBytes) {
+      _tile_loadd(6, weights, kWholeLine);
+      _tile_loadd(7, weights + 64, kWholeLine);
+      _tile_loadd(4, high + s * kStep, x_stride);
+      _tile_dpbsud(0, 4, 6);
+      _tile_dpbsud(1, 4, 7);
+      _tile_loadd(5, low + s * kStep, x_stride);
+      _tile_dpbsud(2, 5, 6);
+      _tile_dpbsud(3, 5, 7);
+    }
+    _tile_stored(0, out, 64);
+    _tile_stored(1, out + 256, 64);
+    _tile_stored(2, out + 512, 64);
+    _tile_stored(3, out + 768, 64);
+  }
+
+  static void many(const MatmulArgs& args, const WholeRows& x, std::int64_t rows, std::int64_t out_row) noexcept {
+    using M = WholeMatmul<Storage::kS8>;
+    const std::int64_t tiles = (rows + kTileRows - 1) / kTileRows;
+    const TileConfig config(tiles == 1 ? rows : kTileRows);
+    alignas(64) std::int32_t products[4 * 256];
+    for (std::int64_t n = args.n_begin; n < args.n_end; n += kWholeWidth) {
+      const char* panel = whole_panel<Storage::kS8>(args, n);
+      for (std::int64_t first = 0; first < tiles; first += kMostTiles) {
+        const std::int64_t last = M::smaller(tiles, first + kMostTiles);
+        alignas(64) float sums[kMostTiles * kTileRows * kWholeWidth];
+        for (std::int64_t begin = 0; begin < x.filled(); begin += kWholeBlock) {
+          const std::int64_t steps = M::smaller(kWholeBlock, x.filled() - begin) / kStep;
+          const char* weights = panel + begin * kWholeWidth;
+          const std::int64_t lines = steps * kStepBytes / 64;
+          for (std::int64_t t = first; t < last; ++t) {
+            // The next block comes nearer meanwhile, a part for every tile.
+            const std::int64_t done = t - first, all = last - first;
+            for (std::int64_t line = lines * done / all; line < lines * (done + 1) / all; ++line)
+              __builtin_prefetch(weights + steps * kStepBytes + line * 64);
+            const std::int64_t row = t * kTileRows;
+            multiply(x.high(row) + begin, x.low(row) + begin, x.stride(), weights, steps, products);
+            const std::int64_t count = M::smaller(kTileRows, rows - row);
+            for (std::int64_t r = 0; r < count; ++r) {
+              const std::int32_t zero_sum = x.zero_sums(row + r)[begin / kWholeBlock];
+              float* sum = sums + (done * kTileRows + r) * kWholeWidth;
+              for (int half = 0; half < 2; ++half) {
+                const std::int32_t* from = products + half * 256 + r * 16;
+                const __m512 before = begin == 0 ? Vec::zero() : Vec::load(sum + half * 16);
+                const __m512i high = _mm512_load_si512(from), low = _mm512_load_si512(from + 512);
+                Vec::store(sum + half * 16, M::with_block(before, high, low, zero_sum, Vec::zero()));
+              }
+            }
+          }
+        }
+        for (std::int64_t row = first * kTileRows; row < M::smaller(rows, last * kTileRows); ++row) {
+          const float* sum = sums + (row - first * kTileRows) * kWholeWidth;
+          M::finish(args, out_row + row, n, x.scale(row), Vec::load(sum), Vec::load(sum + 16));
+        }
+      }
+    }
+  }
+};
+
+}  // namespace
+}  // namespace ganglion::kernels

@@ -1,0 +1,22 @@
+#include "kernels/avx512_vnni/matmul.h"
+
+#include "kernels/avx512/kernels.h"
+#include "kernels/avx512_vnni/kernels.h"
+
+namespace ganglion::kernels::avx512_vnni {
+
+template <Storage S>
+void matmul(const MatmulArgs& args) noexcept {
+  WholeMatmul<S>::run(args, WholeMatmul<S>::many);
+}
+
+template void matmul<Storage::kS8>(const MatmulArgs&) noexcept;
+template void matmul<Storage::kS4>(const MatmulArgs&) noexcept;
+
+std::int64_t matmul_scratch(Storage storage, std::int64_t rows, std::int64_t k) noexcept {
+  if (storage == Storage::kS8) return WholeMatmul<Storage::kS8>::scratch(rows, k);
+  if (storage == Storage::kS4) return WholeMatmul<Storage::kS4>::scratch(rows, k);
+  return avx512::matmul_scratch(storage, rows, k);
+}
+
+}  // namespace ganglion::kernels::avx512_vnni
