@@ -144,6 +144,10 @@ void run_step(const program::AttentionParams& params, const StepContext& context
   const std::int32_t* position = context.frames[0].as<const std::int32_t>(step.operands[5]);
   const std::int64_t last = position[tokens - 1];
   const std::int64_t cost = std::max<std::int64_t>(1, last) * params.head_dim * group * 2;
+  // Neighbouring tokens of one sequence share what they read of a head. A token that has no such neighbour reads all
+  // heads of a block one after another, as they lie in memory.
+  const std::int32_t* sequence = context.frames[0].as<const std::int32_t>(step.operands[4]);
+  const bool heads_together = std::adjacent_find(sequence, sequence + tokens) == sequence + tokens;
   const auto attention = context.team.table->attention[storage_index(step.operands[1].dtype)];
   for_share(context, params.kv_heads * tokens, cost, 1, [&](const Frame& frame, std::int64_t begin, std::int64_t end) {
     kernels::AttentionArgs args;
@@ -166,13 +170,17 @@ void run_step(const program::AttentionParams& params, const StepContext& context
     args.max_blocks = params.max_blocks;
     args.q_stride = args.out_stride = params.heads * params.head_dim;
     args.scale = params.scale;
+    const std::int64_t inner = heads_together ? params.kv_heads : tokens;
     while (begin < end) {
-      const std::int64_t head = begin / tokens;
-      const std::int64_t until = std::min(end, (head + 1) * tokens);
-      args.token_begin = begin - head * tokens;
-      args.token_end = until - head * tokens;
-      args.head_begin = head * group;
-      args.head_end = (head + 1) * group;
+      const std::int64_t outer = begin / inner;
+      const std::int64_t until = std::min(end, (outer + 1) * inner);
+      const Range part{begin - outer * inner, until - outer * inner};
+      const Range alone{outer, outer + 1};
+      const auto& [tokens_of, heads_of] = heads_together ? std::pair(alone, part) : std::pair(part, alone);
+      args.token_begin = tokens_of.begin;
+      args.token_end = tokens_of.end;
+      args.head_begin = heads_of.begin * group;
+      args.head_end = heads_of.end * group;
       attention(args);
       begin = until;
     }
