@@ -13,23 +13,6 @@ namespace ganglion::cli {
 
 using Clock = std::chrono::steady_clock;
 
-BenchModel open_bench_model(const std::string& shape, const ModelSource& model, const Settings& settings,
-                            const std::string& verb) {
-  BenchModel out;
-  if (model.text.empty()) {
-    out.name = shape;
-    out.config = models::published_shape(shape);
-    out.weights = models::random_weights(0);
-    return out;
-  }
-  out.name = model.text;
-  const std::filesystem::path folder = bring_model(model, settings, verb);
-  out.config = models::read_config(folder);
-  out.store = std::make_unique<checkpoint::Store>(checkpoint::Store::open(folder));
-  out.weights = models::checkpoint_weights(*out.store, models::find_family(out.config.model_type).optional_prefixes);
-  return out;
-}
-
 namespace {
 
 // Holds the engine's thread, between two steps, until it goes out of scope: what is submitted meanwhile begins
@@ -59,6 +42,23 @@ class Gate {
 
 }  // namespace
 
+BenchModel open_bench_model(const std::string& shape, const ModelSource& model, const Settings& settings,
+                            const std::string& verb) {
+  BenchModel out;
+  if (model.text.empty()) {
+    out.name = shape;
+    out.config = models::published_shape(shape);
+    out.weights = models::random_weights(0);
+    return out;
+  }
+  out.name = model.text;
+  const std::filesystem::path folder = bring_model(model, settings, verb);
+  out.config = models::read_config(folder);
+  out.store = std::make_unique<checkpoint::Store>(checkpoint::Store::open(folder));
+  out.weights = models::checkpoint_weights(*out.store, models::find_family(out.config.model_type).optional_prefixes);
+  return out;
+}
+
 std::vector<std::vector<Clock::time_point>> run_equal_requests(engine::Engine& engine, const EqualRequests& wanted) {
   std::vector<std::vector<Clock::time_point>> times(static_cast<std::size_t>(wanted.count));
   std::mutex mutex;
@@ -66,7 +66,7 @@ std::vector<std::vector<Clock::time_point>> run_equal_requests(engine::Engine& e
   std::int64_t left = wanted.count;
   std::exception_ptr error;
   std::optional<Gate> gate;
-  if (wanted.count > 1) gate.emplace(engine);
+  if (wanted.together) gate.emplace(engine);
   for (std::int64_t i = 0; i < wanted.count; ++i) {
     engine::Request request;
     for (std::int64_t t = 0; t < wanted.prompt; ++t)

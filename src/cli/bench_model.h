@@ -27,17 +27,18 @@ struct BenchModel {
 BenchModel open_bench_model(const std::string& shape, const ModelSource& model, const Settings& settings,
                             const std::string& verb);
 
-// Requests that are all alike, with prompts of their own.
 struct EqualRequests {
   std::int64_t count = 1;
-  std::int64_t prompt = 1;  // tokens of each
-  std::int64_t vocab = 1;
+  std::int64_t prompt = 0;  // tokens; no two prompts are alike
+  std::int64_t vocab = 0;
   std::int64_t new_tokens = 1;
   std::int64_t first = 0;  // number of the first one's prompt
+  // They begin in one step, for which the engine makes one step more before; otherwise as they come.
+  bool together = true;
 };
 
-// Runs them together, all from the same step on; returns, per request, the time it was submitted and the time of each
-// new token. Throws the error of a request that had one.
+// Runs the requests at once; returns, per request, the time it was submitted and the time of each new token. Throws the
+// error of a request that had one.
 std::vector<std::vector<std::chrono::steady_clock::time_point>> run_equal_requests(engine::Engine& engine,
                                                                                    const EqualRequests& wanted);
 

@@ -85,7 +85,7 @@ KernelCase matmul(const Table& table, const KernelSizes& sizes, Storage storage,
   const auto elements = static_cast<double>(n * k), count = static_cast<double>(weights);
   out.work.bytes = count * (bytes_of(storage, elements) + scale_bytes + 4 * static_cast<double>(rows * (k + n)));
   out.work.flops = count * 2 * elements * static_cast<double>(rows);
-  out.product_bits = table.product_bits[static_cast<std::size_t>(storage)];
+  out.isa = kernels::matmul_isa(table, storage);
   out.call = [=, &table](int thread) {
     const Range share = split_range((n + table.panel_width - 1) / table.panel_width, threads, thread);
     kernels::MatmulArgs args;

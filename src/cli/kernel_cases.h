@@ -24,7 +24,7 @@ struct KernelSizes {
 
 struct KernelCase {
   program::Work work;
-  int product_bits = 24;                 // of its products: kernels::Table::product_bits
+  std::string isa;                       // of a matmul: kernels::matmul_isa; else empty
   std::function<void(int thread)> call;  // this thread's share of it
 };
 

@@ -62,15 +62,15 @@ int profile(const Options& options, const Settings& settings) {
     engine::Engine engine(model.config, model.weights, engine_options);
     std::fprintf(stderr, "%s is ready; recording\n", model.name.c_str());
     // Once to touch what is touched first.
-    run_equal_requests(
-        engine, {.count = options.batch, .prompt = options.prompt, .vocab = model.config.vocab, .new_tokens = 2});
+    EqualRequests requests{
+        .count = options.batch, .prompt = options.prompt, .vocab = model.config.vocab, .together = false};
+    requests.new_tokens = 2;
+    run_equal_requests(engine, requests);
     since = runtime::now_ns();
-    for (std::int64_t i = 1; i < options.repeat; ++i)
-      run_equal_requests(
-          engine, {.count = options.batch, .prompt = options.prompt, .vocab = model.config.vocab, .new_tokens = 1});
-    run_equal_requests(
-        engine,
-        {.count = options.batch, .prompt = options.prompt, .vocab = model.config.vocab, .new_tokens = new_tokens});
+    requests.new_tokens = 1;
+    for (std::int64_t i = 1; i < options.repeat; ++i) run_equal_requests(engine, requests);
+    requests.new_tokens = new_tokens;
+    run_equal_requests(engine, requests);
   }  // the recording may be read when the engine is gone
   const ProfileReport report = make_report(recorder, measure_roofline(pool), since);
 

@@ -68,7 +68,7 @@ SpeedMetrics::SpeedMetrics(metrics::Registry& registry, const metrics::Labels& l
       kernels_.push_back(
           {.bytes = registry.counter("ganglion_matmul_bytes_total", "Bytes that matmuls had to read and write", kernel),
            .flops = registry.counter("ganglion_matmul_flops_total", "Floating-point operations of matmuls", kernel),
-           .peak_flops = limits.flops_of(step.product_bits),
+           .peak_flops = limits.flops_of(step.isa),
            .work = {}});
       known = names.insert(names.end(), name);
     }

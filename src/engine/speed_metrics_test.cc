@@ -15,12 +15,11 @@ testing::AssertionResult has_line(const metrics::Registry& registry, const std::
 }
 
 // 100 bytes and 4 operations a row, of the program's first size.
-runtime::StepInfo matmul(const std::string& isa, const std::string& storage, int product_bits) {
+runtime::StepInfo matmul(const std::string& isa, const std::string& storage) {
   runtime::StepInfo step;
   step.kind = "matmul";
   step.isa = isa;
   step.storage = storage;
-  step.product_bits = product_bits;
   step.n = 8;
   step.k = 16;
   step.work.rows = 0;
@@ -42,7 +41,7 @@ TEST(SpeedMetrics, AddsUpBytesFlopsAndSecondsByPhaseAndByKernel) {
   runtime::StepInfo norm;
   norm.kind = "layer_norm";
   norm.work.fixed = {50, 10};
-  SpeedMetrics speed(registry, {{"model", "m"}}, {matmul("amx", "f16", 16), matmul("amx", "f16", 16), norm}, limits());
+  SpeedMetrics speed(registry, {{"model", "m"}}, {matmul("amx", "f16"), matmul("amx", "f16"), norm}, limits());
   const std::int64_t rows[] = {5};
   speed.ran(StepPhase::kDecode, {.rows = rows}, 0.5);
   speed.ran(StepPhase::kDecode, {.rows = rows}, 0.5);
@@ -62,7 +61,7 @@ TEST(SpeedMetrics, AddsUpBytesFlopsAndSecondsByPhaseAndByKernel) {
 
 TEST(SpeedMetrics, RatiosForgetWhatWasLongAgo) {
   metrics::Registry registry;
-  SpeedMetrics speed(registry, {}, {matmul("avx2", "f32", 24)}, limits());
+  SpeedMetrics speed(registry, {}, {matmul("avx2", "f32")}, limits());
   const std::int64_t rows[] = {1};
   speed.ran(StepPhase::kDecode, {.rows = rows}, 1000);
   for (int i = 0; i < 2000; ++i) speed.ran(StepPhase::kDecode, {.rows = rows}, 0.1);
@@ -72,7 +71,7 @@ TEST(SpeedMetrics, RatiosForgetWhatWasLongAgo) {
 
 TEST(SpeedMetrics, AStepThatDidNotRunChangesNothing) {
   metrics::Registry registry;
-  SpeedMetrics speed(registry, {}, {matmul("avx2", "f32", 24)}, limits());
+  SpeedMetrics speed(registry, {}, {matmul("avx2", "f32")}, limits());
   const std::int64_t rows[] = {1};
   speed.ran(StepPhase::kMixed, {.rows = rows}, 0);
   EXPECT_TRUE(has_line(registry, R"(ganglion_phase_bytes_total{phase="mixed"} 0)"));

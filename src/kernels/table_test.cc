@@ -58,7 +58,9 @@ TEST(Tables, SayWhichOfThemAMatmulIsTakenFrom) {
         if (tables[j].table->isa != isa) continue;
         EXPECT_EQ(tables[j].table->matmul[s], table.matmul[s]);
       }
-      EXPECT_TRUE(isa == table.isa || table.isa == "amx");
+      if (table.isa == "scalar" || table.isa == "avx2") {
+        EXPECT_EQ(isa, table.isa);
+      }
     }
   }
   const Table& amx = *tables[0].table;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ganglion {
@@ -26,9 +27,9 @@ struct Limits {
   };
   std::vector<Row> rows;  // everything that was measured
 
-  // What multiplies the weights of a matmul whose kernel keeps so many bits of its products
-  // (kernels::Table::product_bits): tiles where there are any and less than all bits are kept, else multiply-adds.
-  double flops_of(int product_bits) const { return product_bits < 24 && tile_flops > 0 ? tile_flops : peak_flops; }
+  // Of a matmul whose kernel is of this table (kernels::matmul_isa): tiles for amx, else multiply-adds in f32. Dot
+  // products of whole numbers are not measured: kernels that use them may be faster than this.
+  double flops_of(std::string_view isa) const { return isa == "amx" && tile_flops > 0 ? tile_flops : peak_flops; }
 };
 
 // Runs each loop of kernels/roofline.h `repeats` times on all threads of the pool at once, each thread on its share of

@@ -23,12 +23,11 @@ struct TimeSpan {
 
 // A step of the program, as it is in every run.
 struct StepInfo {
-  std::string kind;      // "matmul"
-  std::string text;      // "matmul f16 avx2 [512,2048]x[8192,2048]"
-  std::string place;     // "[opt] layer 3"
-  std::string isa;       // of a matmul: the table whose kernel runs it; else empty
-  std::string storage;   // of a matmul: how its weight is kept; else empty
-  int product_bits = 0;  // of a matmul: kernels::Table::product_bits; else 0
+  std::string kind;     // "matmul"
+  std::string text;     // "matmul f16 avx2 [512,2048]x[8192,2048]"
+  std::string place;    // "[opt] layer 3"
+  std::string isa;      // of a matmul: the table whose kernel runs it; else empty
+  std::string storage;  // of a matmul: how its weight is kept; else empty
   std::int64_t n = 0, k = 0;
   bool per_rank = false;
   bool barrier = false;     // threads meet before it

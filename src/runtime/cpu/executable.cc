@@ -290,10 +290,8 @@ std::vector<StepInfo> CpuExecutable::steps() const {
     info.work = program::work_of(step, ranks_);
     const auto* matmul = std::get_if<program::MatmulParams>(&step.params);
     if (matmul == nullptr) continue;
-    const kernels::Storage storage = storage_of(matmul->storage);
-    info.isa = kernels::matmul_isa(*table_, storage);
+    info.isa = kernels::matmul_isa(*table_, storage_of(matmul->storage));
     info.storage = dtype_name(matmul->storage);
-    info.product_bits = table_->product_bits[static_cast<std::size_t>(storage)];
     info.n = matmul->n;
     info.k = matmul->k;
   }
