@@ -34,9 +34,13 @@ Action add_bench(CLI::App& verb, const Settings& settings) {
   };
   constexpr Row kRows[] = {
       {"roofline", "read bandwidth and arithmetic peak of this machine", add_bench_roofline},
+      {"kernels", "each kernel on fixed sizes, against bandwidth and peak", add_bench_kernels},
       {"decode", "tokens per second after the prompt, against the read bandwidth", add_bench_decode},
       {"prefill", "prompt tokens per second, against the arithmetic peak", add_bench_prefill},
       {"load", "from nothing to ready, against reading the file and touching the memory", add_bench_load},
+      {"overhead", "what a decode step spends outside of kernels, and on what", add_bench_overhead},
+      {"threads", "decoding where threads share cores, with each other or a busy process", add_bench_threads},
+      {"compile", "writing and compiling the step of a model; the size of the program", add_bench_compile},
       {"tokenize", "megabytes of text per second to ids and back, on one thread", add_bench_tokenize},
       {"schedule", "what choosing the tokens of a step costs", add_bench_schedule},
       {"prefix", "time to the first token with and without a cached beginning", add_bench_prefix},

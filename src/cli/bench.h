@@ -7,6 +7,7 @@
 
 #include "base/settings.h"
 #include "cli/verb.h"
+#include "runtime/limits.h"
 
 namespace ganglion {
 class ThreadPool;
@@ -20,29 +21,20 @@ struct Spread {
 // Of at least one number.
 Spread spread(std::vector<double> numbers);
 
-// The limits of this machine, measured now with all threads of the pool.
-struct Roofline {
-  double bandwidth = 0;        // bytes/s, the best read loop over at least 2 GiB
-  std::string bandwidth_loop;  // which loop that was
-  double peak_flops = 0;       // f32 multiply-adds counted as two, of the best table
-  std::string peak_isa;
-  double tile_flops = 0;  // products of bf16 on tiles; 0 where there are none
-  struct Row {
-    std::string name;
-    std::string unit;
-    Spread value;
-  };
-  std::vector<Row> rows;  // everything that was measured
-};
-Roofline measure_roofline(ThreadPool& pool);
+// The limits of this machine, measured now with all threads of the pool, over 2 GiB.
+runtime::Limits measure_roofline(ThreadPool& pool);
 
 // "AMD EPYC 9R14" as /proc/cpuinfo says it.
 std::string cpu_name();
 
 Action add_bench_roofline(CLI::App& verb, const Settings& settings);
+Action add_bench_kernels(CLI::App& verb, const Settings& settings);
 Action add_bench_decode(CLI::App& verb, const Settings& settings);
 Action add_bench_prefill(CLI::App& verb, const Settings& settings);
 Action add_bench_load(CLI::App& verb, const Settings& settings);
+Action add_bench_overhead(CLI::App& verb, const Settings& settings);
+Action add_bench_threads(CLI::App& verb, const Settings& settings);
+Action add_bench_compile(CLI::App& verb, const Settings& settings);
 Action add_bench_tokenize(CLI::App& verb, const Settings& settings);
 Action add_bench_schedule(CLI::App& verb, const Settings& settings);
 Action add_bench_prefix(CLI::App& verb, const Settings& settings);

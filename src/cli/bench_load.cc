@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "base/cores.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/thread_pool.h"
@@ -151,7 +152,7 @@ int bench_load(const Options& options, const Settings& settings) {
   if (options.model.text.empty() == options.shape.empty())
     fail(Code::kInvalidArgument,
          "[bench load] wanted one of MODEL, a checkpoint folder, and --shape, a published name");
-  ThreadPool pool(options.engine.threads);
+  ThreadPool pool(options.engine.threads, [] { return available_cores(); });
   engine::EngineOptions engine_options = engine_options_of(options.engine, pool);
   engine_options.max_sequences = 1;
   engine_options.weight_cache.clear();  // the first start is measured without

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/cores.h"
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "cli/bench.h"
@@ -89,7 +90,7 @@ void print(const char* name, const TraceFigures& figures) {
 }
 
 int bench_mixed(const Options& options) {
-  ThreadPool pool(options.engine.threads);
+  ThreadPool pool(options.engine.threads, [] { return available_cores(); });
   metrics::Registry registry;
   const models::Config config = models::published_shape(options.shape);
   engine::EngineOptions engine_options = engine_options_of(options.engine, pool);

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/cores.h"
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "cli/bench.h"
@@ -48,7 +49,7 @@ double first_token_seconds(engine::Engine& engine, engine::Request request) {
 }
 
 int bench_prefix(const Options& options) {
-  ThreadPool pool(options.engine.threads);
+  ThreadPool pool(options.engine.threads, [] { return available_cores(); });
   const models::Config config = models::published_shape(options.shape);
   engine::EngineOptions engine_options = engine_options_of(options.engine, pool);
   engine_options.max_sequences = 4;

@@ -3,26 +3,22 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cmath>
-#include <condition_variable>
 #include <cstdio>
-#include <future>
 #include <memory>
-#include <mutex>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/cores.h"
 #include "base/error.h"
 #include "base/thread_pool.h"
-#include "checkpoint/store.h"
 #include "cli/bench.h"
+#include "cli/bench_model.h"
 #include "cli/model_options.h"
 #include "cli/model_source.h"
 #include "engine/engine.h"
 #include "kernels/table.h"
 #include "models/matmul_work.h"
-#include "models/registry.h"
 
 namespace ganglion::cli {
 namespace {
@@ -43,72 +39,6 @@ struct Options {
 
 double seconds_between(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
-}
-
-struct Requests {
-  std::int64_t count = 1;
-  std::int64_t prompt = 0;
-  std::int64_t vocab = 0;
-  std::int64_t new_tokens = 1;
-  std::int64_t first = 0;  // number of the first one's prompt
-};
-
-// Holds the engine's thread, between two steps, until it goes out of scope: what is submitted meanwhile begins
-// together.
-class Gate {
- public:
-  explicit Gate(engine::Engine& engine) {
-    engine::Request request;
-    request.prompt = {0};
-    request.max_new_tokens = 1;
-    request.on_token = [this, opened = opened_.get_future().share()](const engine::TokenEvent& event) {
-      if (event.finish == engine::FinishReason::kNone) return;
-      closed_.set_value();
-      opened.wait();
-    };
-    engine.submit(std::move(request));
-    closed_.get_future().wait();
-  }
-  Gate(const Gate&) = delete;
-  Gate& operator=(const Gate&) = delete;
-  ~Gate() { opened_.set_value(); }
-
- private:
-  std::promise<void> closed_;  // the engine's thread waits
-  std::promise<void> opened_;
-};
-
-// Runs equal requests at once; returns, per request, the time it was submitted and the time of each new token.
-std::vector<std::vector<Clock::time_point>> run_requests(engine::Engine& engine, const Requests& wanted) {
-  std::vector<std::vector<Clock::time_point>> times(static_cast<std::size_t>(wanted.count));
-  std::mutex mutex;
-  std::condition_variable ended;
-  std::int64_t left = wanted.count;
-  std::exception_ptr error;
-  auto gate = std::make_optional<Gate>(engine);
-  for (std::int64_t i = 0; i < wanted.count; ++i) {
-    engine::Request request;
-    for (std::int64_t t = 0; t < wanted.prompt; ++t)
-      request.prompt.push_back(static_cast<std::int32_t>((7 + 31 * t + 101 * (wanted.first + i)) % wanted.vocab));
-    request.max_new_tokens = wanted.new_tokens;
-    auto& mine = times[static_cast<std::size_t>(i)];
-    mine.reserve(static_cast<std::size_t>(wanted.new_tokens) + 1);
-    mine.push_back(Clock::now());
-    request.on_token = [&mine, &mutex, &ended, &left, &error](const engine::TokenEvent& event) {
-      if (event.id >= 0) mine.push_back(Clock::now());
-      if (event.finish == engine::FinishReason::kNone) return;
-      const std::lock_guard<std::mutex> lock(mutex);
-      if (event.error) error = event.error;
-      --left;
-      ended.notify_one();
-    };
-    engine.submit(std::move(request));
-  }
-  gate.reset();
-  std::unique_lock<std::mutex> lock(mutex);
-  ended.wait(lock, [&] { return left == 0; });
-  if (error) std::rethrow_exception(error);
-  return times;
 }
 
 struct Figures {
@@ -134,14 +64,14 @@ double cache_bytes(const models::Config& config, DType kv) {
 
 Figures decode(engine::Engine& engine, const models::Config& config, const Options& options,
                const engine::EngineOptions& engine_options) {
-  Requests requests{.prompt = options.prompt, .vocab = config.vocab};
+  EqualRequests requests{.prompt = options.prompt, .vocab = config.vocab};
   // Prompts are left in the prefix cache, so that all requests begin together: beside requests that decode, prompts are
   // read in small pieces, and the first request would be far beyond its prompt when the last one begins.
-  for (; options.batch > 1 && requests.first < options.batch; ++requests.first) run_requests(engine, requests);
+  for (; options.batch > 1 && requests.first < options.batch; ++requests.first) run_equal_requests(engine, requests);
   requests.first = 0;
   requests.count = options.batch;
   requests.new_tokens = options.steps + 2;
-  const auto times = run_requests(engine, requests);
+  const auto times = run_equal_requests(engine, requests);
   // From the step on in which every request has its first token, each step gives every request one.
   Clock::time_point all_decode = times[0][1];
   for (const auto& request : times) all_decode = std::max(all_decode, request[1]);
@@ -173,10 +103,10 @@ Figures decode(engine::Engine& engine, const models::Config& config, const Optio
 Figures prefill(engine::Engine& engine, const models::Config& config, const Options& options,
                 const engine::EngineOptions& engine_options) {
   std::vector<double> rates;
-  const Requests requests{.count = options.batch, .prompt = options.prompt, .vocab = config.vocab};
-  run_requests(engine, requests);
+  const EqualRequests requests{.count = options.batch, .prompt = options.prompt, .vocab = config.vocab};
+  run_equal_requests(engine, requests);
   for (std::int64_t i = 0; i < options.steps; ++i) {
-    const auto times = run_requests(engine, requests);
+    const auto times = run_equal_requests(engine, requests);
     Clock::time_point last = times[0][1];
     for (const auto& request : times) last = std::max(last, request[1]);
     rates.push_back(static_cast<double>(options.batch * options.prompt) / seconds_between(times[0][0], last));
@@ -197,7 +127,7 @@ Figures prefill(engine::Engine& engine, const models::Config& config, const Opti
 }
 
 int bench(What what, const Options& options, const Settings& settings) {
-  ThreadPool pool(options.engine.threads);
+  ThreadPool pool(options.engine.threads, [] { return available_cores(); });
   engine::EngineOptions engine_options = engine_options_of(options.engine, pool);
   const std::int64_t new_tokens = what == What::kDecode ? options.steps + 2 : 1;
   engine_options.max_sequences = options.batch;
@@ -205,26 +135,14 @@ int bench(What what, const Options& options, const Settings& settings) {
   if (engine_options.n_positions == 0) engine_options.n_positions = options.prompt + new_tokens;
   engine_options.cache_tokens = options.batch * (options.prompt + new_tokens + engine_options.block_size);
 
-  std::unique_ptr<checkpoint::Store> store;
-  models::Config config;
-  models::WeightFinder weights;
-  if (!options.model.text.empty()) {
-    const std::filesystem::path folder = bring_model(options.model, settings, "bench");
-    config = models::read_config(folder);
-    store = std::make_unique<checkpoint::Store>(checkpoint::Store::open(folder));
-    weights = models::checkpoint_weights(*store, models::find_family(config.model_type).optional_prefixes);
-  } else {
-    config = models::published_shape(options.shape);
-    weights = models::random_weights(0);
-  }
+  const BenchModel model = open_bench_model(options.shape, options.model, settings, "bench");
+  const models::Config& config = model.config;
   const auto begin = Clock::now();
-  engine::Engine engine(config, weights, engine_options);
-  std::fprintf(stderr, "%s ready in %.1f s; measuring\n",
-               options.model.text.empty() ? options.shape.c_str() : options.model.text.c_str(),
-               seconds_between(begin, Clock::now()));
+  engine::Engine engine(config, model.weights, engine_options);
+  std::fprintf(stderr, "%s ready in %.1f s; measuring\n", model.name.c_str(), seconds_between(begin, Clock::now()));
   const Figures figures = what == What::kDecode ? decode(engine, config, options, engine_options)
                                                 : prefill(engine, config, options, engine_options);
-  const Roofline roofline = measure_roofline(pool);
+  const runtime::Limits roofline = measure_roofline(pool);
 
   const double rate = figures.tokens_per_second.median;
   const double of_bandwidth = rate * figures.bytes_per_token / roofline.bandwidth;
@@ -237,7 +155,7 @@ int bench(What what, const Options& options, const Settings& settings) {
   if (options.json) {
     const nlohmann::json out = {
         {"benchmark", what == What::kDecode ? "decode" : "prefill"},
-        {"shape", options.model.text.empty() ? options.shape : options.model.text},
+        {"shape", model.name},
         {"dtype", options.engine.dtype},
         {"batch", options.batch},
         {"prompt", options.prompt},
@@ -258,11 +176,9 @@ int bench(What what, const Options& options, const Settings& settings) {
   }
   std::printf("%s, %d threads, %s\n", cpu_name().c_str(), options.engine.threads, isa.c_str());
   std::printf("%-8s %-10s %-5s batch %-3lld prompt %-5lld %10.2f tokens/s (%.2f to %.2f)\n",
-              what == What::kDecode ? "decode" : "prefill",
-              options.model.text.empty() ? options.shape.c_str() : options.model.text.c_str(),
-              options.engine.dtype.c_str(), static_cast<long long>(options.batch),
-              static_cast<long long>(options.prompt), rate, figures.tokens_per_second.min,
-              figures.tokens_per_second.max);
+              what == What::kDecode ? "decode" : "prefill", model.name.c_str(), options.engine.dtype.c_str(),
+              static_cast<long long>(options.batch), static_cast<long long>(options.prompt), rate,
+              figures.tokens_per_second.min, figures.tokens_per_second.max);
   std::printf("bytes per token %.4g, %.1f %% of the read bandwidth (%.1f GB/s)\n", figures.bytes_per_token,
               100 * of_bandwidth, roofline.bandwidth / 1e9);
   std::printf("FLOPs per token %.4g, %.1f %% of the arithmetic peak (%.1f GFLOP/s, %s)\n", figures.flops_per_token,

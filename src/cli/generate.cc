@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/cores.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -157,7 +158,7 @@ void write_logits(const std::string& file, const std::vector<Generation>& genera
 
 int generate(const Options& options, const Settings& settings) {
   const std::filesystem::path folder = bring_model(options.model, settings, "generate");
-  ThreadPool pool(options.engine.threads);
+  ThreadPool pool(options.engine.threads, [] { return available_cores(); });
   engine::EngineOptions engine_options = engine_options_of(options.engine, pool);
   engine_options.max_sequences = options.batch;
   engine_options.needs_tokenizer = !options.texts.empty();

@@ -7,8 +7,8 @@
 #include <optional>
 #include <string>
 
+#include "base/cores.h"
 #include "base/error.h"
-#include "base/thread_pool.h"
 #include "checkpoint/store.h"
 #include "cli/bench.h"
 #include "cli/model_source.h"

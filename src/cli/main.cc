@@ -31,6 +31,7 @@ constexpr Row kVerbs[] = {
     {"inspect", "show a model, the devices or the instruction sets", add_inspect},
     {"quantize", "write a checkpoint with weights of 8 or 4 bits", add_quantize},
     {"download", "bring a model here: from Hugging Face, S3 or the web", add_download},
+    {"profile", "where the time of a model goes: a trace, a page and a table", add_profile},
     {"bench", "measure this machine and this program", add_bench},
 };
 

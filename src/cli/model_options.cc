@@ -3,7 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <limits>
 
-#include "base/thread_pool.h"
+#include "base/cores.h"
 #include "checkpoint/packed_folder.h"
 #include "engine/model.h"
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/cores.h"
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "checkpoint/random_source.h"
@@ -206,7 +207,7 @@ int plan(const Options& options, const Settings& settings) {
     fail(Code::kInvalidArgument, "[plan] --n-positions {}: the model has {} positions", options.engine.n_positions,
          config.max_positions);
   }
-  ThreadPool pool(options.engine.threads);
+  ThreadPool pool(options.engine.threads, [] { return available_cores(); });
   engine::EngineOptions engine_options = engine_options_of(options.engine, pool);
   engine_options.max_sequences = options.batch;
   const std::int64_t memory = engine::memory_for(engine_options);

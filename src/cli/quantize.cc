@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "base/cores.h"
 #include "base/error.h"
 #include "cli/model_source.h"
 #include "cli/progress_line.h"

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "base/cores.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/thread_pool.h"

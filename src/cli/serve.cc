@@ -9,6 +9,7 @@
 #include <string>
 #include <thread>
 
+#include "base/cores.h"
 #include "base/log.h"
 #include "base/thread_pool.h"
 #include "cli/model_options.h"
@@ -70,7 +71,7 @@ int serve(const Options& options, const Settings& settings, log::Level level) {
   server::ServerConfig config = server::make_config(options.command_line, settings);
   config.hub.cancelled = [&stop] { return stop.came(); };
   metrics::Registry registry;
-  ThreadPool pool(options.threads);
+  ThreadPool pool(options.threads, [] { return available_cores(); });
   log::info("loading {} models with {} compute threads", config.models.size(), pool.threads());
   server::Server server(config,
                         server::engine_loader({.pool = &pool,

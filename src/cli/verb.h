@@ -25,6 +25,7 @@ Action add_inspect(CLI::App& verb, const Settings& settings);
 Action add_quantize(CLI::App& verb, const Settings& settings);
 Action add_split(CLI::App& verb, const Settings& settings);
 Action add_download(CLI::App& verb, const Settings& settings);
+Action add_profile(CLI::App& verb, const Settings& settings);
 Action add_bench(CLI::App& verb, const Settings& settings);
 
 }  // namespace ganglion::cli

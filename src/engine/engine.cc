@@ -19,6 +19,7 @@
 #include "engine/not_finite.h"
 #include "engine/sampler.h"
 #include "engine/scheduler.h"
+#include "engine/speed_metrics.h"
 #include "engine/step_inputs.h"
 
 namespace ganglion::engine {
@@ -60,8 +61,16 @@ struct Engine::Impl {
                    .share_prefixes = options.prefix_cache}),
         inputs(loaded.size, loaded.wants_lengths),
         logits(DType::kF32, {loaded.size.logit_rows, config.vocab}) {
-    if (options.metrics != nullptr) metrics.emplace(*options.metrics, options.metric_model);
+    if (options.metrics != nullptr) {
+      metrics.emplace(*options.metrics, options.metric_model);
+      const auto start = Clock::now();
+      const runtime::Limits limits = measure_limits_of(*loaded.executable, options.pool);
+      speed.emplace(*options.metrics, metrics::Labels{{"model", options.metric_model}}, loaded.executable->steps(),
+                    limits);
+      loaded.report.phases.push_back({"limits", seconds_between(start, Clock::now())});
+    }
     results = {{logits.mutable_view()}};
+    loaded.executable->record(options.recorder);
     publish(0, 0);
     thread = std::thread([this] { run(); });
     pthread_setname_np(thread.native_handle(), "engine");
@@ -112,6 +121,7 @@ struct Engine::Impl {
   std::vector<std::vector<MutableTensorView>> results;
   Sampler sampler;
   std::optional<EngineMetrics> metrics;
+  std::optional<SpeedMetrics> speed;
   std::int64_t prompt_tokens = 0, new_tokens = 0;
   std::int64_t ended_in_step = 0;  // since the last publish()
   std::thread thread;
@@ -197,6 +207,7 @@ bool Engine::Impl::take_orders(std::vector<Chunk>& chunks) {
       for (const RequestId id : scheduler.ids()) leaving.push_back(scheduler.remove(id));
     }
     // Under the lock, so that whoever submits never counts as waiting what is about to run.
+    const runtime::Recording recording(options.recorder, "schedule");
     chunks = scheduler.next_batch();
     waiting_in_scheduler = scheduler.waiting();
   }
@@ -207,17 +218,21 @@ bool Engine::Impl::take_orders(std::vector<Chunk>& chunks) {
 
 void Engine::Impl::run() {
   std::vector<Chunk> chunks;
+  std::vector<RequestId> ids;
   while (take_orders(chunks)) {
     if (chunks.empty()) continue;
-    std::vector<RequestId> ids;  // chunks point to sequences that may have ended when something is thrown
+    ids.clear();  // chunks point to sequences that may have ended when something is thrown
     for (const Chunk& chunk : chunks) ids.push_back(chunk.sequence->id);
     const auto begin = Clock::now();
     double kernel_seconds = 0;
+    const StepTokens tokens = tokens_of(chunks);
     try {
-      inputs.fill(chunks);
-      const std::vector<std::vector<TensorView>> lists = {inputs.views()};
+      {
+        const runtime::Recording filling(options.recorder, "inputs");
+        inputs.fill(chunks);
+      }
       const auto before = Clock::now();
-      loaded.executable->run(lists, results);
+      loaded.executable->run({&inputs.views(), 1}, results);
       kernel_seconds = seconds_between(before, Clock::now());
       step(chunks);
     } catch (...) {
@@ -225,6 +240,10 @@ void Engine::Impl::run() {
       for (const RequestId id : ids) end(id, FinishReason::kError, std::current_exception());
     }
     const double seconds = seconds_between(begin, Clock::now());
+    if (speed) speed->ran(tokens.phase(), loaded.executable->last_sizes(), kernel_seconds);
+    if (options.recorder != nullptr) {
+      options.recorder->batches.push_back({{runtime::to_ns(begin), runtime::now_ns()}, tokens.prompt, tokens.decode});
+    }
     scheduler.step_took(seconds);
     publish(seconds, kernel_seconds);
   }
@@ -247,6 +266,7 @@ void Engine::Impl::step(const std::vector<Chunk>& chunks) {
     try {
       const Sampling& sampling = sequence.request.sampling;
       const auto suppressed = sampling.suppress_eos ? static_cast<std::int32_t>(config.eos) : -1;
+      const runtime::Recording recording(options.recorder, "sample");
       choice = sampler.pick(wanted, sampling, suppressed, sequence.seed, static_cast<std::uint64_t>(sequence.size()));
     } catch (...) {
       end(sequence.id, FinishReason::kError, not_finite.error(row - 1, std::current_exception()));
@@ -272,6 +292,7 @@ void Engine::Impl::step(const std::vector<Chunk>& chunks) {
     } else if (sequence.new_tokens() == sequence.request.max_new_tokens) {
       event.finish = FinishReason::kLength;
     }
+    const runtime::Recording recording(options.recorder, "deliver");
     if (event.finish == FinishReason::kNone) {
       if (!deliver(sequence, event)) end(sequence.id, FinishReason::kCancelled, nullptr);
       continue;

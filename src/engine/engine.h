@@ -25,6 +25,9 @@ class PackedCache;
 namespace ganglion::metrics {
 class Registry;
 }
+namespace ganglion::runtime {
+struct Recorder;
+}
 
 namespace ganglion::engine {
 
@@ -81,6 +84,8 @@ struct EngineOptions {
   ThreadPool* pool = nullptr;                               // not owned; shared by the models of a process
   metrics::Registry* metrics = nullptr;                     // may be null
   std::string metric_model = {};                            // label of this engine's metrics
+  // What happens when is written down here (not owned; read it when the engine is gone). Null: nothing is.
+  runtime::Recorder* recorder = nullptr;
 };
 
 // Counts since the start, for metrics, tests and bench.

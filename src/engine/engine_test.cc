@@ -14,6 +14,7 @@
 #include "base/thread_pool.h"
 #include "engine/small_opt.h"
 #include "metrics/registry.h"
+#include "runtime/recorder.h"
 
 namespace ganglion::engine {
 namespace {
@@ -282,7 +283,47 @@ TEST(Engine, CountsTokensInStatsAndMetrics) {
   EXPECT_EQ(stats.prompt_tokens, 3);
   EXPECT_EQ(stats.steps, 7);
   EXPECT_EQ(stats.running, 0);
-  EXPECT_NE(registry.text().find("model=\"small\""), std::string::npos);
+  const auto of_phase = [&](const char* name, const char* phase) {
+    return registry.counter(name, "", {{"model", "small"}, {"phase", phase}}).value();
+  };
+  for (const char* name :
+       {"ganglion_phase_bytes_total", "ganglion_phase_flops_total", "ganglion_phase_seconds_total"}) {
+    EXPECT_GT(of_phase(name, "prefill"), 0) << name;
+    EXPECT_GT(of_phase(name, "decode"), 0) << name;
+    EXPECT_EQ(of_phase(name, "mixed"), 0) << name;
+  }
+  // Six steps of one token after one of three: the arithmetic is nearly that of the tokens.
+  EXPECT_NEAR(of_phase("ganglion_phase_flops_total", "decode") / of_phase("ganglion_phase_flops_total", "prefill"), 2,
+              0.5);
+  EXPECT_NE(registry.text().find("ganglion_matmul_kernel{isa="), std::string::npos);
+}
+
+TEST(Engine, WritesDownEveryStepWhileItIsRecorded) {
+  runtime::Recorder recorder;
+  EngineOptions options = small_options();
+  options.recorder = &recorder;
+  {
+    Engine engine(small_opt(), models::random_weights(1), options);
+    Listener listener;
+    engine.submit(request_of({3, 4, 5}, 7, listener.callback()));
+    listener.wait();
+  }
+  ASSERT_EQ(recorder.runs.size(), 7u);
+  ASSERT_EQ(recorder.batches.size(), 7u);
+  EXPECT_EQ(recorder.batches[0].prompt_tokens, 3);
+  EXPECT_EQ(recorder.batches[1].decode_tokens, 1);
+  EXPECT_EQ(recorder.runs[0].pairs, 1 + 2 + 3);
+  EXPECT_EQ(recorder.runs[1].cached, 4);
+  for (std::size_t i = 0; i < 7; ++i) {
+    EXPECT_LE(recorder.batches[i].span.begin, recorder.runs[i].span.begin);
+    EXPECT_LE(recorder.runs[i].span.end, recorder.batches[i].span.end);
+  }
+  const auto count = [&](std::string_view name) {
+    return std::count_if(recorder.events.begin(), recorder.events.end(),
+                         [&](const runtime::RecordedEvent& event) { return event.name == name; });
+  };
+  EXPECT_GE(count("schedule"), 7);
+  for (const char* name : {"inputs", "sample", "deliver"}) EXPECT_EQ(count(name), 7) << name;
 }
 
 TEST(Engine, ComputesOfASecondPromptOnlyWhatFollowsTheCommonBeginning) {

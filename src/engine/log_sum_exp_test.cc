@@ -36,6 +36,7 @@ TEST(LogSumExp, FindsTheHighestAndWhatIsNotFiniteWhereverItStands) {
     EXPECT_TRUE(all_finite(numbers));
     numbers[at] = 100;
     EXPECT_EQ(highest_of(numbers), 100);
+    EXPECT_EQ(first_of(numbers, 100), at);
     for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
                             -std::numeric_limits<float>::infinity()}) {
       numbers[at] = bad;
@@ -43,6 +44,16 @@ TEST(LogSumExp, FindsTheHighestAndWhatIsNotFiniteWhereverItStands) {
     }
   }
   EXPECT_EQ(highest_of({}), -std::numeric_limits<float>::infinity());
+  EXPECT_EQ(first_of({}, 1), 0u);
+}
+
+TEST(LogSumExp, FindsTheFirstOfEqualNumbersInAnyBlock) {
+  std::vector<float> numbers(2000, 0);
+  for (const std::size_t at : {1999, 1100, 513, 511, 256, 255, 0}) {
+    numbers[at] = 3;
+    EXPECT_EQ(first_of(numbers, 3), at);
+  }
+  EXPECT_EQ(first_of(numbers, 4), numbers.size());
 }
 
 }  // namespace

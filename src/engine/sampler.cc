@@ -44,10 +44,9 @@ Choice Sampler::pick(std::span<const float> logits, const Sampling& sampling, st
   if (before.size() + behind.size() == 0 || !all_finite(logits))
     fail(Code::kInternal,
          "[engine] the model's logits are not all finite numbers; its weights or its types do not suit");
-  auto first = std::find(before.begin(), before.end(), best_logit);
-  const auto best = static_cast<std::int32_t>(
-      first != before.end() ? first - before.begin()
-                            : std::find(behind.begin(), behind.end(), best_logit) - behind.begin() + suppressed + 1);
+  std::size_t first = first_of(before, best_logit);
+  if (first == before.size()) first += 1 + first_of(behind, best_logit);
+  const auto best = static_cast<std::int32_t>(first);
   const double log_total = log_sum_exp(logits, highest);
   const auto choice = [&](std::int32_t id) {
     return Choice{id, static_cast<float>(logits[static_cast<std::size_t>(id)] - highest - log_total)};
@@ -56,11 +55,9 @@ Choice Sampler::pick(std::span<const float> logits, const Sampling& sampling, st
 
   candidates_.clear();
   for (std::int32_t id = 0; id < count; ++id) {
-    if (id == suppressed) continue;
-    candidates_.push_back(
-        {std::exp((static_cast<double>(logits[static_cast<std::size_t>(id)]) - best_logit) / sampling.temperature),
-         id});
+    if (id != suppressed) candidates_.push_back({logits[static_cast<std::size_t>(id)], id});
   }
+  // By logits until the k best are found, so that only their weights are computed.
   // Heavier first; equal weights by id, so that the choice is the same everywhere.
   const auto lighter = [](const Candidate& a, const Candidate& b) {
     return a.weight < b.weight || (a.weight == b.weight && a.id > b.id);
@@ -71,6 +68,8 @@ Choice Sampler::pick(std::span<const float> logits, const Sampling& sampling, st
     candidates_.resize(static_cast<std::size_t>(sampling.top_k));
     std::sort(candidates_.begin(), candidates_.end(), heavier);
   }
+  for (Candidate& candidate : candidates_)
+    candidate.weight = std::exp((candidate.weight - best_logit) / sampling.temperature);
   double weight = 0;
   for (const Candidate& candidate : candidates_) weight += candidate.weight;
   std::size_t kept = candidates_.size();

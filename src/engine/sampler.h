@@ -27,7 +27,7 @@ class Sampler {
 
  private:
   struct Candidate {
-    double weight;  // unnormalised probability at the request's temperature
+    double weight;  // a logit first, then the unnormalised probability at the request's temperature
     std::int32_t id;
   };
   std::vector<Candidate> candidates_;

@@ -53,6 +53,17 @@ const TableInfo* all_tables(int* count) noexcept {
 
 std::int64_t no_matmul_scratch(Storage, std::int64_t, std::int64_t) noexcept { return 0; }
 
+std::string_view matmul_isa(const Table& table, Storage storage) noexcept {
+  const auto index = static_cast<std::size_t>(storage);
+  std::string_view isa = table.isa;
+  int count = 0;
+  const TableInfo* tables = all_tables(&count);  // best first, so the last that has it is the one it comes from
+  for (int i = 0; i < count; ++i) {
+    if (tables[i].table->matmul[index] == table.matmul[index]) isa = tables[i].table->isa;
+  }
+  return isa;
+}
+
 const Table* find_table(std::string_view isa) noexcept {
   int count = 0;
   const TableInfo* tables = all_tables(&count);

@@ -227,6 +227,8 @@ struct Table {
 // The tables compiled in, best first, that this CPU can run; the last is always scalar.
 // find_table("") is the best; find_table("avx2") that one, or null when the name is unknown or the CPU cannot run it.
 const Table* find_table(std::string_view isa) noexcept;
+// "avx512" for amx and f32: the table that the matmul of a table is taken from, since tables share kernels.
+std::string_view matmul_isa(const Table& table, Storage storage) noexcept;
 // Every table compiled in, runnable here or not, best first; `count` is set.
 struct TableInfo {
   const Table* table;

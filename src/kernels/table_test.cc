@@ -47,5 +47,27 @@ TEST(Table, HasEveryEntry) {
   }
 }
 
+TEST(Tables, SayWhichOfThemAMatmulIsTakenFrom) {
+  int count = 0;
+  const TableInfo* tables = all_tables(&count);
+  for (int i = 0; i < count; ++i) {
+    const Table& table = *tables[i].table;
+    for (int s = 0; s < kWeightStorageCount; ++s) {
+      const std::string_view isa = matmul_isa(table, Storage{static_cast<std::uint8_t>(s)});
+      for (int j = 0; j < count; ++j) {
+        if (tables[j].table->isa != isa) continue;
+        EXPECT_EQ(tables[j].table->matmul[s], table.matmul[s]);
+      }
+      if (table.isa == "scalar" || table.isa == "avx2") {
+        EXPECT_EQ(isa, table.isa);
+      }
+    }
+  }
+  const Table& amx = *tables[0].table;
+  ASSERT_EQ(amx.isa, "amx");
+  EXPECT_EQ(matmul_isa(amx, Storage::kF32), "avx512");
+  EXPECT_EQ(matmul_isa(amx, Storage::kBF16), "amx");
+}
+
 }  // namespace
 }  // namespace ganglion::kernels

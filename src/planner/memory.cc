@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "base/control_group.h"
+
 namespace ganglion::planner {
 namespace {
 
@@ -29,24 +31,12 @@ std::optional<std::int64_t> only_number(const std::filesystem::path& path) {
   return std::nullopt;  // "max", or no such file
 }
 
-// The folder of this process below the hierarchy: the line "0::/path" (v2) or "5:memory:/path" (v1).
-std::filesystem::path group_of_process(const std::filesystem::path& root, const std::string& controller) {
-  std::ifstream file(root / "proc/self/cgroup");
-  const std::string wanted = ":" + controller + ":";
-  std::string line;
-  while (std::getline(file, line)) {
-    const std::size_t at = line.find(wanted);
-    if (at != std::string::npos) return std::filesystem::path(line.substr(at + wanted.size())).relative_path();
-  }
-  return {};
-}
-
 struct GroupFiles {
-  const char *hierarchy, *controller, *limit, *usage, *cache;
+  const char *controller, *limit, *usage, *cache;
 };
 constexpr GroupFiles kVersions[] = {
-    {"sys/fs/cgroup", "", "memory.max", "memory.current", "inactive_file"},
-    {"sys/fs/cgroup/memory", "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"},
+    {"", "memory.max", "memory.current", "inactive_file"},
+    {"memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"},
 };
 
 }  // namespace
@@ -55,17 +45,13 @@ std::int64_t available_memory(const std::filesystem::path& root) {
   std::int64_t available = kUnlimited;
   if (const auto kib = number_after(root / "proc/meminfo", "MemAvailable:")) available = *kib * 1024;
   for (const GroupFiles& files : kVersions) {
-    const std::filesystem::path top = root / files.hierarchy;
-    // A limit may be set on any group above ours; inside a container ours is the top.
-    for (std::filesystem::path group = group_of_process(root, files.controller);; group = group.parent_path()) {
-      const std::filesystem::path folder = top / group;
+    for (const std::filesystem::path& folder : group_folders(root, files.controller)) {
       const auto limit = only_number(folder / files.limit);
       const auto usage = only_number(folder / files.usage);
       if (limit && usage) {
         const std::int64_t cache = number_after(folder / "memory.stat", files.cache).value_or(0);
         available = std::min(available, std::max<std::int64_t>(0, *limit - std::max<std::int64_t>(0, *usage - cache)));
       }
-      if (group.empty()) break;
     }
   }
   return available;

@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "hlo/module.h"
+#include "program/work.h"
+#include "runtime/recorder.h"
 #include "tensor/source.h"
 #include "tensor/tensor.h"
 
@@ -49,14 +51,6 @@ struct StoredWeight {
 struct WeightSources {
   std::int64_t parameter = 0;
   std::vector<std::shared_ptr<const TensorSource>> per_rank;  // one per rank when sharded, else one
-};
-
-// One step that ran, for `--profile` and bench: which kernel, how long, what it touched.
-struct StepTime {
-  std::string step;    // "matmul f16 avx2 [512,2048]x[8192,2048]"
-  std::string place;   // "[opt] layer 3"
-  double seconds = 0;  // summed over runs since profiling began
-  std::int64_t runs = 0;
 };
 
 // Where to look for values that are not finite: rows [begin, end) of what is bounded by each size input, in the order
@@ -114,9 +108,14 @@ class Executable {
   // The state of one rank as it is now, for tests and `run --dump`. The view is valid until the next run.
   virtual TensorView state(std::int64_t parameter, int rank) const = 0;
 
-  // Per-step times from now on (slower); read with step_times(). Backends without steps return none.
-  virtual void profile(bool on) = 0;
-  virtual std::vector<StepTime> step_times() const = 0;
+  // The steps of the program in their order, with what each has to touch and to compute. Backends without steps have
+  // none.
+  virtual std::vector<StepInfo> steps() const = 0;
+  // From now on every run is written down: it costs two readings of the clock for each step and thread. Null: no more.
+  // Not owned; filled in run(), on the threads that run. Runs with inputs per rank are not written down.
+  virtual void record(Recorder* recorder) = 0;
+  // Of the last run, to evaluate the steps' work at; valid until the next one.
+  virtual program::RunSizes last_sizes() const = 0;
   // One line per step, for people and for tests of the plan ("no generic step on weights").
   virtual std::vector<std::string> describe_steps() const = 0;
 };

@@ -5,6 +5,7 @@
 #include <future>
 #include <numeric>
 
+#include "base/cores.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/thread_pool.h"

@@ -457,7 +457,118 @@ class Plan(unittest.TestCase):
             self.assertEqual(ganglion("plan", *arguments).returncode, code, arguments)
 
 
+class Metrics(unittest.TestCase):
+    def test_have_speed_by_phase_and_the_kernels_of_the_matmuls_after_a_request(self):
+        with serving(SOURCE / "examples" / "models") as (address, _):
+            status, _ = post(address + "/predictions/opt13b", {"seq_length": 16, "text": ["To be"]})
+            self.assertEqual(status, 200)
+            with urllib.request.urlopen(address + "/metrics", timeout=60) as answer:
+                text = answer.read().decode()
+        values = {name: float(value) for name, value in re.findall(r"^(ganglion_\S+\{[^}]*\}) (\S+)$", text, re.M)}
+        for phase in ("prefill", "decode"):
+            for name in ("bytes_total", "flops_total", "seconds_total", "bandwidth_ratio", "arithmetic_ratio"):
+                self.assertGreater(values[f'ganglion_phase_{name}{{model="opt13b",phase="{phase}"}}'], 0)
+        self.assertGreater(values['ganglion_peak_bytes_per_second{model="opt13b"}'], 0)
+        self.assertGreater(values['ganglion_peak_flops_per_second{model="opt13b",unit="f32"}'], 0)
+        kernels = [name for name in values if name.startswith("ganglion_matmul_kernel{")]
+        self.assertTrue(kernels)
+        known = {row["isa"] for row in json.loads(ganglion("inspect", "isa", "--json").stdout)}
+        for name in kernels:
+            self.assertIn(re.search(r'isa="(\w+)"', name)[1], known)
+            self.assertRegex(name, r'storage="(f32|f16|bf16|s8|s4)"')
+        of_matmuls = sum(value for name, value in values.items() if name.startswith("ganglion_matmul_flops_total{"))
+        of_phases = sum(value for name, value in values.items() if name.startswith("ganglion_phase_flops_total{"))
+        self.assertLessEqual(of_matmuls, of_phases)
+        self.assertGreater(of_matmuls, 0.5 * of_phases)
+
+
+class Profile(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+        done = ganglion("profile", MODEL, "--prompt", "40", "--steps", "5", "--batch", "2", "--tp", "2", "--threads", "2", "--repeat", "2",
+                        "--out", cls.folder.name, "--json")
+        assert done.returncode == 0, done.stderr
+        cls.summary = json.loads(done.stdout)
+        cls.trace = json.loads(pathlib.Path(cls.summary["trace"]).read_text())
+        cls.page = pathlib.Path(cls.summary["page"]).read_text()
+
+    def phase(self, name):
+        (found,) = [phase for phase in self.summary["phases"] if phase["phase"] == name]
+        return found
+
+    def test_the_times_of_the_parts_are_the_time_of_the_whole(self):
+        self.assertGreaterEqual(self.phase("decode")["steps"], 4)
+        self.assertGreaterEqual(self.phase("prefill")["tokens"], 2 * 40)
+        for phase in self.summary["phases"]:
+            self.assertAlmostEqual(sum(phase["engine"].values()), phase["seconds"], delta=1e-9 * phase["steps"] + 1e-6)
+            for rows in (phase["kinds"], phase["rows"]):
+                self.assertAlmostEqual(sum(row["seconds"] for row in rows) + phase["edge_seconds"], phase["run_seconds"], delta=1e-6)
+                self.assertAlmostEqual(sum(row["bytes"] for row in rows), phase["bytes"], delta=1e-6 * phase["bytes"])
+                self.assertAlmostEqual(sum(row["flops"] for row in rows), phase["flops"], delta=1e-6 * phase["flops"])
+                self.assertEqual(rows, sorted(rows, key=lambda row: -row["seconds"]))
+            self.assertLessEqual(phase["busy"], 1.0001)
+
+    def test_bytes_are_those_of_bench_decode_and_the_activations(self):
+        done = ganglion("bench", "decode", "--model", MODEL, "--prompt", "40", "--steps", "5", "--batch", "2", "--tp", "2", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        decode = self.phase("decode")
+        # By step: the first and the last may be of one request, which reads the weights as two do.
+        ratio = decode["bytes"] / decode["steps"] / (2 * json.loads(done.stdout)["bytes_per_token"])
+        self.assertGreater(ratio, 0.97)
+        self.assertLess(ratio, 1.15)
+
+    def test_the_trace_has_each_step_once_on_each_thread_in_order(self):
+        events = self.trace["traceEvents"]
+        names = {event["tid"]: event["args"]["name"] for event in events if event["name"] == "thread_name"}
+        self.assertEqual(names, {0: "engine", 1: "compute 0", 2: "compute 1"})
+        whole = [event for event in events if event["ph"] == "X"]
+        runs = sum(phase["steps"] for phase in self.summary["phases"])
+        steps = sum(row["count"] for phase in self.summary["phases"] for row in phase["kinds"])
+        for track in (1, 2):
+            mine = sorted((event for event in whole if event["tid"] == track), key=lambda event: event["ts"])
+            self.assertEqual(len(mine), steps)
+            for before, after in zip(mine, mine[1:]):
+                self.assertLessEqual(before["ts"] + before["dur"], after["ts"] + 0.002)
+            for event in mine:
+                if event["name"] == "attention":
+                    self.assertIn(event["args"]["rows"], (1, 2, 40, 41, 80))
+                self.assertIn(event["args"]["ranks"], ("all", str(track - 1)))
+            self.assertAlmostEqual(sum(event["args"]["bytes"] for event in mine), sum(p["bytes"] for p in self.summary["phases"]), delta=steps)
+        engine = [event["name"] for event in whole if event["tid"] == 0]
+        for name in ("step", "inputs", "run"):
+            self.assertEqual(engine.count(name), runs)
+        self.assertGreaterEqual(engine.count("schedule"), runs)
+        self.assertEqual(engine.count("sample"), engine.count("deliver"))
+
+    def test_the_page_holds_the_same_and_asks_for_nothing_else(self):
+        data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', self.page, re.S)[1])
+        self.assertEqual(data["phases"], self.summary["phases"])
+        self.assertEqual({timeline["phase"] for timeline in data["timelines"]}, {phase["phase"] for phase in self.summary["phases"]})
+        for timeline in data["timelines"]:
+            self.assertEqual(len(timeline["spans"]), 2 * len(timeline["steps"]))
+        self.assertIsNone(re.search(r"https?://|\bsrc=|@import|url\(", self.page))
+
+    def test_a_folder_that_cannot_be_is_refused(self):
+        done = ganglion("profile", MODEL, "--out", MODEL / "config.json")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--out", done.stderr)
+        self.assertEqual(ganglion("profile", MODEL, "--shape", "opt-125m").returncode, 2)
+
+
 class Bench(unittest.TestCase):
+    def test_kernels_are_measured_against_the_limits(self):
+        done = ganglion("bench", "kernels", "--isa", "scalar", "--only", "add", "--threads", "1", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        out = json.loads(done.stdout)
+        (row,) = out["kernels"]
+        self.assertEqual((out["isa"], row["kernel"], row["bound"]), ("scalar", "add", "memory"))
+        self.assertAlmostEqual(row["fraction_of_limit"], row["bytes"] / row["seconds"]["median"] / out["bandwidth_bytes_per_second"], places=6)
+        done = ganglion("bench", "kernels", "--isa", "abacus")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("abacus", done.stderr)
+
     def test_decode_prints_rates_and_fractions_of_the_measured_limits(self):
         done = ganglion("bench", "decode", "--model", MODEL, "--steps", "4", "--json")
         self.assertEqual(done.returncode, 0, done.stderr)

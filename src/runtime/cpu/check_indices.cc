@@ -39,6 +39,21 @@ void check(const program::Program& program, const Frame& frame, const program::A
 
 }  // namespace
 
+program::RunSizes run_sizes(const program::Program& program, const Frame& frame) {
+  program::RunSizes sizes;
+  sizes.rows = {frame.rows, program.sizes.size()};
+  if (program.attention_checks.empty()) return sizes;
+  // All layers are over the same tokens.
+  const auto sequences = values(program, frame, program.attention_checks[0].sequence);
+  const auto positions = values(program, frame, program.attention_checks[0].position);
+  const std::size_t tokens = std::min(sequences.size(), positions.size());
+  for (std::size_t t = 0; t < tokens; ++t) {
+    sizes.pairs += positions[t] + 1;
+    if (t + 1 == tokens || sequences[t + 1] != sequences[t]) sizes.cached += positions[t] + 1;
+  }
+  return sizes;
+}
+
 void check_cache_indices(const program::Program& program, const Frame& frame) {
   for (const program::SlotCheck& how : program.slot_checks) {
     const auto slots = values(program, frame, how.slots);

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "compiler/pipeline.h"
 #include "hlo/verifier.h"
+#include "runtime/cpu/element_types.h"
 
 namespace ganglion::runtime::cpu {
 
@@ -216,10 +217,10 @@ CpuExecutable::Plan& CpuExecutable::bind(std::span<const std::vector<TensorView>
   return plan;
 }
 
-Team CpuExecutable::team_of(const Plan& plan, int thread) const {
+Team CpuExecutable::team_of(const Plan& plan, int thread, int threads) const {
   Team team;
   team.thread = thread;
-  team.threads = pool_->threads();
+  team.threads = threads;
   team.pool = pool_;
   team.scratch = const_cast<std::byte*>(plan.scratches[static_cast<std::size_t>(thread)].data());
   team.table = table_;
@@ -229,20 +230,28 @@ Team CpuExecutable::team_of(const Plan& plan, int thread) const {
 void CpuExecutable::run(std::span<const std::vector<TensorView>> inputs,
                         std::span<std::vector<MutableTensorView>> results) {
   Plan& plan = bind(inputs, results);
-  std::vector<double>* seconds = nullptr;
-  if (profiling_ && &plan == &plain_) {
-    step_seconds_.resize(plan.program.steps.size(), 0);
-    seconds = &step_seconds_;
-    ++profiled_runs_;
+  last_sizes_ = run_sizes(plan.program, plan.frames[0]);
+  const int threads = pool_->team();
+  RecordedRun* record = nullptr;
+  if (recorder_ != nullptr && &plan == &plain_) {
+    record = &recorder_->runs.emplace_back();
+    record->threads = threads;
+    record->steps.resize(plan.program.steps.size() * static_cast<std::size_t>(threads));
+    record->rows = plan.rows;
+    record->cached = last_sizes_.cached;
+    record->pairs = last_sizes_.pairs;
+    record->span.begin = now_ns();
   }
   struct Job {
     CpuExecutable* self;
     Plan* plan;
-    std::vector<double>* seconds;
-  } job{this, &plan, seconds};
-  pool_->run([&job](int thread) {
-    run_program(job.plan->program, job.plan->frames, job.self->team_of(*job.plan, thread), job.seconds);
+    RecordedRun* record;
+    int threads;
+  } job{this, &plan, record, threads};
+  pool_->run(threads, [&job](int thread) {
+    run_program(job.plan->program, job.plan->frames, job.self->team_of(*job.plan, thread, job.threads), job.record);
   });
+  if (record != nullptr) record->span.end = now_ns();
   for (std::size_t list = 1; list < results.size(); ++list) {
     for (std::size_t i = 0; i < results[list].size(); ++i) {
       const Port& port = plan.program.results[i];
@@ -269,20 +278,31 @@ TensorView CpuExecutable::state(std::int64_t parameter, int rank) const {
   fail(Code::kInvalidArgument, "[{}] parameter {} is no state", module_->name, parameter);
 }
 
-void CpuExecutable::profile(bool on) {
-  profiling_ = on;
-  if (!on) return;
-  step_seconds_.assign(plain_.program.steps.size(), 0);
-  profiled_runs_ = 0;
+std::vector<StepInfo> CpuExecutable::steps() const {
+  std::vector<StepInfo> out;
+  for (const program::Step& step : plain_.program.steps) {
+    StepInfo& info = out.emplace_back();
+    info.kind = program::kind(step);
+    info.text = program::describe(step, table_->isa);
+    info.place = step.place;
+    info.per_rank = step.per_rank;
+    info.barrier = step.barrier;
+    info.work = program::work_of(step, ranks_);
+    const auto* matmul = std::get_if<program::MatmulParams>(&step.params);
+    if (matmul == nullptr) continue;
+    info.isa = kernels::matmul_isa(*table_, storage_of(matmul->storage));
+    info.storage = dtype_name(matmul->storage);
+    info.n = matmul->n;
+    info.k = matmul->k;
+  }
+  return out;
 }
 
-std::vector<StepTime> CpuExecutable::step_times() const {
-  std::vector<StepTime> times;
-  for (std::size_t i = 0; i < step_seconds_.size(); ++i) {
-    const program::Step& step = plain_.program.steps[i];
-    times.push_back({program::describe(step, table_->isa), step.place, step_seconds_[i], profiled_runs_});
-  }
-  return times;
+void CpuExecutable::record(Recorder* recorder) {
+  recorder_ = recorder;
+  if (recorder == nullptr) return;
+  recorder->ranks = ranks_;
+  recorder->steps = steps();
 }
 
 std::vector<std::string> CpuExecutable::describe_steps() const {

@@ -28,8 +28,9 @@ class CpuExecutable : public Executable {
                                            std::span<std::vector<MutableTensorView>> results,
                                            std::span<const RowsInQuestion> questions) override;
   TensorView state(std::int64_t parameter, int rank) const override;
-  void profile(bool on) override;
-  std::vector<StepTime> step_times() const override;
+  std::vector<StepInfo> steps() const override;
+  void record(Recorder* recorder) override;
+  program::RunSizes last_sizes() const override { return last_sizes_; }
   std::vector<std::string> describe_steps() const override;
 
   const program::Program& program() const { return plain_.program; }
@@ -53,7 +54,7 @@ class CpuExecutable : public Executable {
   Plan& plan_for(std::size_t lists);
   // Everything that a run wants before its first step. Errors: as run.
   Plan& bind(std::span<const std::vector<TensorView>> inputs, std::span<std::vector<MutableTensorView>> results);
-  Team team_of(const Plan& plan, int thread) const;
+  Team team_of(const Plan& plan, int thread, int threads) const;
   std::string describe_place(const program::Step& step) const;
   void bind_inputs(Plan& plan, std::span<const std::vector<TensorView>> inputs);
   void bind_results(Plan& plan, std::span<std::vector<MutableTensorView>> results);
@@ -72,10 +73,12 @@ class CpuExecutable : public Executable {
   std::vector<std::vector<std::byte*>> state_pointers_;   // by rank, by state
   std::vector<bool> loaded_;                              // by parameter
   bool allocated_ = false;
-  bool profiling_ = false;
-  std::vector<double> step_seconds_;
-  std::int64_t profiled_runs_ = 0;
+  Recorder* recorder_ = nullptr;
+  program::RunSizes last_sizes_;
 };
+
+// The sizes of a run by the inputs of one rank, already checked; it points to frame.rows.
+program::RunSizes run_sizes(const program::Program& program, const Frame& frame);
 
 // Checks what the kernels of the paged cache trust, of the inputs of one rank. kInvalidArgument.
 void check_cache_indices(const program::Program& program, const Frame& frame);

@@ -25,8 +25,9 @@ Tensor integers(Dims dims, const std::vector<std::int32_t>& values) {
 }
 
 std::unique_ptr<Executable> compile(Builder& builder, const std::vector<Value>& outputs,
-                                    const std::vector<Builder::AliasTo>& aliases = {}, int ranks = 1) {
-  return compile_for_cpu(builder.finish(outputs, aliases), {ranks, "", nullptr});
+                                    const std::vector<Builder::AliasTo>& aliases = {}, int ranks = 1,
+                                    ThreadPool* pool = nullptr) {
+  return compile_for_cpu(builder.finish(outputs, aliases), {ranks, "", pool});
 }
 
 // One run with one list of inputs; results into `out`.
@@ -49,11 +50,11 @@ Code code_of(const std::function<void()>& work) {
 }
 
 // y = x + 1 with bounded rows.
-std::unique_ptr<Executable> bounded_increment() {
+std::unique_ptr<Executable> bounded_increment(ThreadPool* pool = nullptr) {
   Builder b("increment");
   const Value count = b.input("count", Shape::array(DType::kS32, {}));
   const Value x = b.bounded_input("x", Shape::array(DType::kF32, {4, 2}), count);
-  return compile(b, {x + 1.0});
+  return compile(b, {x + 1.0}, {}, 1, pool);
 }
 
 TEST(CpuExecutable, ComputesAsManyRowsAsTheSizeInputSays) {
@@ -286,16 +287,48 @@ TEST(CpuExecutable, GivesEveryRankItsOwnInputsWhenTheyAreGiven) {
   }
 }
 
-TEST(CpuExecutable, TimesItsStepsWhenAsked) {
-  const auto executable = bounded_increment();
-  executable->profile(true);
+TEST(CpuExecutable, WritesDownWhenEachThreadRanEachStepWhileItIsAsked) {
+  ThreadPool pool(2);
+  const auto executable = bounded_increment(&pool);
   const Tensor count = integers({}, {2}), x(DType::kF32, {2, 2});
   Tensor out(DType::kF32, {2, 2});
+  Recorder recorder;
   run(*executable, {&count, &x}, {&out});
-  const auto times = executable->step_times();
-  ASSERT_EQ(times.size(), executable->describe_steps().size());
-  EXPECT_EQ(times[0].runs, 1);
-  EXPECT_GT(times[0].seconds, 0);
+  executable->record(&recorder);
+  run(*executable, {&count, &x}, {&out});
+  executable->record(nullptr);
+  run(*executable, {&count, &x}, {&out});
+  ASSERT_EQ(recorder.runs.size(), 1u);
+  const RecordedRun& recorded = recorder.runs[0];
+  ASSERT_EQ(recorded.threads, 2);
+  EXPECT_EQ(recorded.rows, std::vector<std::int64_t>{2});
+  ASSERT_EQ(recorder.steps.size(), executable->describe_steps().size());
+  ASSERT_EQ(recorded.steps.size(), 2 * recorder.steps.size());
+  for (int thread = 0; thread < 2; ++thread) {
+    std::int64_t before = recorded.span.begin;
+    for (std::size_t step = 0; step < recorder.steps.size(); ++step) {
+      const TimeSpan& span = recorded.at(thread, step);
+      EXPECT_LE(before, span.begin);
+      EXPECT_LE(span.begin, span.end);
+      before = span.end;
+    }
+    EXPECT_LE(before, recorded.span.end);
+  }
+}
+
+TEST(CpuExecutable, CountsTheWorkOfTheRowsThatAreReal) {
+  const auto executable = bounded_increment();
+  const auto bytes = [&](std::int32_t rows) {
+    const Tensor count = integers({}, {rows}), x(DType::kF32, {rows, 2});
+    Tensor out(DType::kF32, {rows, 2});
+    run(*executable, {&count, &x}, {&out});
+    double sum = 0;
+    for (const StepInfo& step : executable->steps()) sum += step.work.at(executable->last_sizes()).bytes;
+    return sum;
+  };
+  EXPECT_EQ(bytes(0), 0);
+  EXPECT_GE(bytes(1), 2 * 2 * sizeof(float));
+  EXPECT_GT(bytes(2), bytes(1));
 }
 
 }  // namespace

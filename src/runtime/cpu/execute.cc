@@ -1,7 +1,5 @@
 #include "runtime/cpu/execute.h"
 
-#include <chrono>
-
 #include "runtime/cpu/steps.h"
 
 namespace ganglion::runtime::cpu {
@@ -12,24 +10,24 @@ void run_one(const program::Step& step, std::span<const Frame> frames, const Tea
   std::visit([&](const auto& params) { run_step(params, context); }, step.params);
 }
 
-void run_timed(const program::Program& program, std::span<const Frame> frames, const Team& team,
-               std::vector<double>& seconds) {
-  using Clock = std::chrono::steady_clock;
+// As it would run unrecorded: no barrier more.
+void run_recorded(const program::Program& program, std::span<const Frame> frames, const Team& team,
+                  RecordedRun& record) {
+  TimeSpan* spans = record.steps.data() + static_cast<std::size_t>(team.thread) * program.steps.size();
   for (std::size_t i = 0; i < program.steps.size(); ++i) {
-    team.barrier();
-    const auto start = Clock::now();
+    if (program.steps[i].barrier) team.barrier();
+    spans[i].begin = now_ns();
     run_one(program.steps[i], frames, team);
-    team.barrier();
-    if (team.thread == 0) seconds[i] += std::chrono::duration<double>(Clock::now() - start).count();
+    spans[i].end = now_ns();
   }
 }
 
 }  // namespace
 
 void run_program(const program::Program& program, std::span<const Frame> frames, const Team& team,
-                 std::vector<double>* step_seconds) {
-  if (step_seconds != nullptr) {
-    run_timed(program, frames, team, *step_seconds);
+                 RecordedRun* record) {
+  if (record != nullptr) {
+    run_recorded(program, frames, team, *record);
     return;
   }
   for (const program::Step& step : program.steps) {

@@ -88,7 +88,9 @@ std::vector<std::string> CpuExecutable::find_not_finite(std::span<const std::vec
       if (!gives_only_finite(*table_, plan.frames, plan.program.steps[index], questions[q])) found[q] = index;
     }
   };
-  pool_->run([&](int thread) { run_program_looking(plan.program, plan.frames, team_of(plan, thread), look); });
+  const int threads = pool_->team();
+  pool_->run(threads,
+             [&](int thread) { run_program_looking(plan.program, plan.frames, team_of(plan, thread, threads), look); });
   std::vector<std::string> places;
   for (const std::size_t index : found)
     places.push_back(index == kNowhere ? "" : describe_place(plan.program.steps[index]));

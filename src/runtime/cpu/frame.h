@@ -73,7 +73,7 @@ struct Team {
   const kernels::Table* table = nullptr;
 
   void barrier() const {
-    if (threads > 1) pool->barrier();
+    if (threads > 1) pool->barrier(thread);
   }
 };
 

@@ -1,18 +1,12 @@
 #include <algorithm>
 
+#include "runtime/cpu/element_types.h"
 #include "runtime/cpu/steps.h"
 
 namespace ganglion::runtime::cpu {
 namespace {
 
-std::size_t storage_index(DType dtype) {
-  const auto storage = dtype == DType::kF16    ? kernels::Storage::kF16
-                       : dtype == DType::kBF16 ? kernels::Storage::kBF16
-                       : dtype == DType::kS8   ? kernels::Storage::kS8
-                       : dtype == DType::kS4   ? kernels::Storage::kS4
-                                               : kernels::Storage::kF32;
-  return static_cast<std::size_t>(storage);
-}
+std::size_t storage_index(DType dtype) { return static_cast<std::size_t>(storage_of(dtype)); }
 
 }  // namespace
 
