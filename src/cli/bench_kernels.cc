@@ -80,7 +80,7 @@ int bench_kernels(const Options& options) {
     const KernelCase kernel = maker.make(options.threads);
     const Spread seconds = spread(time_of(kernel, pool));
     const double memory = kernel.work.bytes / limits.bandwidth;
-    const double arithmetic = kernel.work.flops / limits.flops_of(kernel.isa);
+    const double arithmetic = kernel.work.flops / limits.flops_of(kernel.isa, kernel.storage);
     const double fraction = std::max(memory, arithmetic) / seconds.median;
     if (!options.json) {
       std::printf("%-26s %10.1f %10.1f %8.1f %c %10.1f\n", maker.name.c_str(), kernel.work.bytes / seconds.median / 1e9,

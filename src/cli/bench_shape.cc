@@ -19,6 +19,7 @@
 #include "engine/engine.h"
 #include "kernels/table.h"
 #include "models/matmul_work.h"
+#include "runtime/cpu/element_types.h"
 
 namespace ganglion::cli {
 namespace {
@@ -148,9 +149,9 @@ int bench(What what, const Options& options, const Settings& settings) {
   const double of_bandwidth = rate * figures.bytes_per_token / roofline.bandwidth;
   const kernels::Table* table = kernels::find_table(options.engine.isa);
   const std::string isa(table == nullptr ? "" : table->isa);
-  // What multiplies these weights: f32 multiply-adds, or tiles.
-  const bool on_tiles = isa == "amx" && (options.engine.dtype == "f16" || options.engine.dtype == "bf16");
-  const double peak = on_tiles ? roofline.tile_flops : roofline.peak_flops;
+  const auto storage = runtime::cpu::storage_of(engine_options.types.storage);
+  const double peak =
+      table == nullptr ? 0 : roofline.flops_of(kernels::matmul_isa(*table, storage), options.engine.dtype);
   const double of_peak = rate * figures.flops_per_token / peak;
   if (options.json) {
     const nlohmann::json out = {
@@ -181,8 +182,8 @@ int bench(What what, const Options& options, const Settings& settings) {
               figures.tokens_per_second.min, figures.tokens_per_second.max);
   std::printf("bytes per token %.4g, %.1f %% of the read bandwidth (%.1f GB/s)\n", figures.bytes_per_token,
               100 * of_bandwidth, roofline.bandwidth / 1e9);
-  std::printf("FLOPs per token %.4g, %.1f %% of the arithmetic peak (%.1f GFLOP/s, %s)\n", figures.flops_per_token,
-              100 * of_peak, peak / 1e9, on_tiles ? "bf16 on amx tiles" : roofline.peak_isa.c_str());
+  std::printf("FLOPs per token %.4g, %.1f %% of the arithmetic peak (%.1f GFLOP/s)\n", figures.flops_per_token,
+              100 * of_peak, peak / 1e9);
   return 0;
 }
 

@@ -86,6 +86,7 @@ KernelCase matmul(const Table& table, const KernelSizes& sizes, Storage storage,
   out.work.bytes = count * (bytes_of(storage, elements) + scale_bytes + 4 * static_cast<double>(rows * (k + n)));
   out.work.flops = count * 2 * elements * static_cast<double>(rows);
   out.isa = kernels::matmul_isa(table, storage);
+  out.storage = name_of(storage);
   out.call = [=, &table](int thread) {
     const Range share = split_range((n + table.panel_width - 1) / table.panel_width, threads, thread);
     kernels::MatmulArgs args;

@@ -25,6 +25,7 @@ struct KernelSizes {
 struct KernelCase {
   program::Work work;
   std::string isa;                       // of a matmul: kernels::matmul_isa; else empty
+  std::string storage;                   // of its weight
   std::function<void(int thread)> call;  // this thread's share of it
 };
 

@@ -25,7 +25,9 @@ const runtime::RecordedRun* run_of(const runtime::Recorder& recorder, const runt
   return found != recorder.runs.end() && within(found->span, batch.span) ? &*found : nullptr;
 }
 
-double peak_of(const runtime::StepInfo& step, const runtime::Limits& limits) { return limits.flops_of(step.isa); }
+double peak_of(const runtime::StepInfo& step, const runtime::Limits& limits) {
+  return limits.flops_of(step.isa, step.storage);
+}
 
 void sort_by_time(std::vector<ProfileRow>& rows) {
   std::stable_sort(rows.begin(), rows.end(),

@@ -52,6 +52,8 @@ SpeedMetrics::SpeedMetrics(metrics::Registry& registry, const metrics::Labels& l
   };
   set_peak("f32", limits.peak_flops);
   set_peak("tiles", limits.tile_flops);
+  set_peak("s8", limits.whole_flops);
+  set_peak("s8_tiles", limits.whole_tile_flops);
 
   std::map<metrics::Labels, int> matmuls;
   std::vector<std::pair<std::string, std::string>> names;  // of kernels_: isa, storage
@@ -68,7 +70,7 @@ SpeedMetrics::SpeedMetrics(metrics::Registry& registry, const metrics::Labels& l
       kernels_.push_back(
           {.bytes = registry.counter("ganglion_matmul_bytes_total", "Bytes that matmuls had to read and write", kernel),
            .flops = registry.counter("ganglion_matmul_flops_total", "Floating-point operations of matmuls", kernel),
-           .peak_flops = limits.flops_of(step.isa),
+           .peak_flops = limits.flops_of(step.isa, step.storage),
            .work = {}});
       known = names.insert(names.end(), name);
     }

@@ -3,6 +3,7 @@
 #include <immintrin.h>
 
 #include "kernels/amx/kernels.h"
+#include "kernels/avx512_vnni/kernels.h"
 #include "kernels/table.h"
 
 namespace ganglion::kernels {
@@ -144,6 +145,10 @@ double multiply_add(std::int64_t rounds) noexcept {
 bool has_tiles() noexcept { return find_table("amx") != nullptr; }
 
 double tile_multiply_add(std::int64_t rounds) noexcept { return amx::multiply_tiles(rounds); }
+double tile_multiply_add_whole(std::int64_t rounds) noexcept { return amx::multiply_whole_tiles(rounds); }
+
+bool has_whole_products() noexcept { return find_table("avx512_vnni") != nullptr; }
+double multiply_add_whole(std::int64_t rounds) noexcept { return avx512_vnni::multiply_whole(rounds); }
 
 const char* multiply_add_isa() noexcept { return has_avx512() ? "avx512" : has_avx2() ? "avx2" : "scalar"; }
 

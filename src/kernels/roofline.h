@@ -22,5 +22,9 @@ const char* multiply_add_isa() noexcept;
 // Products of bf16 on tiles, where there are tiles: the same, for `rounds` of four tiles. Tiles must be there.
 bool has_tiles() noexcept;
 double tile_multiply_add(std::int64_t rounds) noexcept;
+// Products of whole numbers of eight bits, on tiles and, where the CPU has AVX512_VNNI, on vectors: the same.
+double tile_multiply_add_whole(std::int64_t rounds) noexcept;
+bool has_whole_products() noexcept;
+double multiply_add_whole(std::int64_t rounds) noexcept;
 
 }  // namespace ganglion::kernels

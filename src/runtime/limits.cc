@@ -66,9 +66,12 @@ Limits measure_limits(ThreadPool& pool, std::span<const std::byte> memory, int r
   out.peak_flops = arithmetic("f32 multiply-add, " + out.peak_isa, kernels::multiply_add, rounds);
   if (kernels::has_tiles()) {
     // A round of tiles takes some ten times as long.
-    out.tile_flops =
-        arithmetic("bf16 products, amx", kernels::tile_multiply_add, std::max<std::int64_t>(1, rounds / 10));
+    const std::int64_t few = std::max<std::int64_t>(1, rounds / 10);
+    out.tile_flops = arithmetic("bf16 products, amx", kernels::tile_multiply_add, few);
+    out.whole_tile_flops = arithmetic("s8 products, amx", kernels::tile_multiply_add_whole, few);
   }
+  if (kernels::has_whole_products())
+    out.whole_flops = arithmetic("s8 products, avx512_vnni", kernels::multiply_add_whole, rounds);
   return out;
 }
 

@@ -18,7 +18,9 @@ struct Limits {
   std::string bandwidth_loop;  // which loop that was
   double peak_flops = 0;       // f32 multiply-adds counted as two, with the widest vectors
   std::string peak_isa;
-  double tile_flops = 0;  // products of bf16 on tiles; 0 where there are none
+  double tile_flops = 0;   // products of bf16 on tiles; 0 where there are none
+  double whole_flops = 0;  // products of eight bits on vectors (AVX512_VNNI), and on tiles
+  double whole_tile_flops = 0;
   struct Row {
     std::string name;
     std::string unit;
@@ -27,9 +29,13 @@ struct Limits {
   };
   std::vector<Row> rows;  // everything that was measured
 
-  // Of a matmul whose kernel is of this table (kernels::matmul_isa): tiles for amx, else multiply-adds in f32. Dot
-  // products of whole numbers are not measured: kernels that use them may be faster than this.
-  double flops_of(std::string_view isa) const { return isa == "amx" && tile_flops > 0 ? tile_flops : peak_flops; }
+  // Of a matmul whose kernel is of this table (kernels::matmul_isa), by the storage of its weight. Whole numbers are
+  // multiplied in two parts of x: half of their limit is the most that can be had.
+  double flops_of(std::string_view isa, std::string_view storage) const {
+    const bool whole = storage == "s8" || storage == "s4";
+    if (isa == "amx" && tile_flops > 0) return whole ? whole_tile_flops : tile_flops;
+    return isa == "avx512_vnni" && whole && whole_flops > 0 ? whole_flops : peak_flops;
+  }
 };
 
 // Runs each loop of kernels/roofline.h `repeats` times on all threads of the pool at once, each thread on its share of

@@ -13,5 +13,6 @@ std::int64_t matmul_scratch(Storage storage, std::int64_t rows, std::int64_t k) 
 
 // Four tile products a round, on registers alone; returns the floating-point operations done.
 double multiply_tiles(std::int64_t rounds) noexcept;
+double multiply_whole_tiles(std::int64_t rounds) noexcept;  // of eight bits
 
 }  // namespace ganglion::kernels::amx

@@ -21,4 +21,7 @@ void pack(Storage from, const void* rows, Storage to, void* panels, std::int64_t
 void gather_packed_rows(Storage storage, const void* panels, const float* scales, const std::int32_t* ids, float* out,
                         std::int64_t count, std::int64_t rows, std::int64_t cols) noexcept;
 
+// Twelve vectors of products of eight bits a round, on registers alone; returns the operations done.
+double multiply_whole(std::int64_t rounds) noexcept;
+
 }  // namespace ganglion::kernels::avx512_vnni
