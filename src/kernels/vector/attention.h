@@ -51,7 +51,9 @@ struct Attention {
     const AttentionArgs& args;
     const std::int32_t* blocks;
     std::int64_t kv_head;
-    std::int64_t end = 0;  // positions before it are seen by a query of the group
+    std::int64_t end = 0;                                    // positions before it are seen by a query of the group
+    std::int64_t first_head = kv_head, last_head = kv_head;  // that take turns at every tile
+    std::int64_t shift = 0;
 
     std::int64_t rows(std::int64_t position) const noexcept {  // before the block's
       return (blocks[position / args.block_size] * args.kv_heads + kv_head) * args.block_size;
@@ -68,11 +70,21 @@ struct Attention {
       return static_cast<const Type*>(args.v_cache) + block(position) + position % args.block_size * args.head_dim;
     }
     std::int64_t key_stride() const noexcept { return args.block_size; }
-    // What the next tile will read in this one's place, to be prefetched; the block table leads all over memory, where
-    // no hardware prefetcher follows. Past the end, this tile's again.
+    // What will be read when this tile of this head is done, to be prefetched: the next head's, else the first one's
+    // next tile. The block table leads all over memory, where no hardware prefetcher follows.
+    Walk after() const noexcept {
+      Walk out = *this;
+      if (kv_head < last_head) {
+        ++out.kv_head;
+      } else {
+        out.kv_head = first_head;
+        out.shift = attention_tile(args.block_size);
+      }
+      return out;
+    }
+    // Past the end, this tile's again.
     std::int64_t later(std::int64_t position) const noexcept {
-      const std::int64_t next = position + attention_tile(args.block_size);
-      return next < end ? next : position;
+      return position + shift < end ? position + shift : position;
     }
   };
 
@@ -91,6 +103,7 @@ struct Attention {
     const float* keys(std::int64_t position) const noexcept { return k + (position - begin); }
     const float* values(std::int64_t position) const noexcept { return v + (position - begin) * args.head_dim; }
     std::int64_t key_stride() const noexcept { return attention_tile(args.block_size); }
+    const Near& after() const noexcept { return *this; }
     std::int64_t later(std::int64_t position) const noexcept { return position; }
 
     // Brings positions [at, at + tile) here, as far as the walk goes.
@@ -126,9 +139,10 @@ struct Attention {
     const typename From::Type* keys[strips];
     const typename From::Type* later[strips];
     const std::int64_t stride = walk.key_stride();
+    const auto& after = walk.after();
     for (int s = 0; s < strips; ++s) {
       keys[s] = walk.keys(position + s * kStrip);
-      later[s] = walk.keys(walk.later(position + s * kStrip));
+      later[s] = after.keys(after.later(position + s * kStrip));
     }
     Reg sums[rows][strips][kStripVectors];
 #pragma GCC unroll 8
@@ -228,6 +242,7 @@ struct Attention {
   static void add_values(const Source& walk, Query* queries, std::int64_t begin, std::int64_t first, std::int64_t last,
                          std::int64_t d, std::int64_t lanes) noexcept {
     using From = typename Source::Elements;
+    const auto& after = walk.after();
     Reg sums[rows][vectors];
 #pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) {
@@ -240,7 +255,7 @@ struct Attention {
       const std::int64_t from = strip < first ? first - strip : 0;
       const std::int64_t to = last - strip < kStrip ? last - strip : kStrip;
       const auto* values = walk.values(begin + strip) + d;
-      const auto* later = walk.values(walk.later(begin + strip)) + d;
+      const auto* later = after.values(after.later(begin + strip)) + d;
       for (std::int64_t p = from; p < to; ++p) {
         Reg value[vectors];
 #pragma GCC unroll 8
@@ -323,10 +338,10 @@ struct Attention {
   // every tile: they lie side by side in a block, so memory is read in longer pieces than one head's.
   static void attend_all(Walk walk, Query* queries, int count, int each) noexcept {
     const std::int64_t tile = attention_tile(walk.args.block_size);
-    const std::int64_t first_head = walk.kv_head;
+    walk.last_head = walk.first_head + count / each - 1;
     for (int i = 0; i < count; ++i) walk.end = queries[i].seen > walk.end ? queries[i].seen : walk.end;
     for (std::int64_t begin = 0; begin < walk.end; begin += tile) {
-      walk.kv_head = first_head;
+      walk.kv_head = walk.first_head;
       for (int i = 0; i < count; i += each, ++walk.kv_head) attend_some(walk, queries + i, each, begin, tile);
     }
     for (int i = 0; i < count; ++i) finish(walk.args, queries[i]);
