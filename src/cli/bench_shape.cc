@@ -136,7 +136,9 @@ int bench(What what, const Options& options, const Settings& settings) {
   if (engine_options.n_positions == 0) engine_options.n_positions = options.prompt + new_tokens;
   engine_options.cache_tokens = options.batch * (options.prompt + new_tokens + engine_options.block_size);
 
-  const BenchModel model = open_bench_model(options.shape, options.model, settings, "bench");
+  BenchModel model = open_bench_model(options.shape, options.model, settings, "bench");
+  if (model.store == nullptr && options.engine.n_positions > 0)  // a shape's weights are made up, of any length
+    model.config.max_positions = std::max(model.config.max_positions, options.engine.n_positions);
   const models::Config& config = model.config;
   const auto begin = Clock::now();
   engine::Engine engine(config, model.weights, engine_options);
