@@ -121,7 +121,7 @@ Action add_bench_kernels(CLI::App& verb, const Settings& settings) {
   options->threads = static_cast<int>(settings.integer("GANGLION_THREADS", 1, 1024).value_or(available_cores()));
   options->isa = settings.value("GANGLION_ISA");
   verb.add_option("--threads", options->threads, "threads")->capture_default_str()->check(CLI::Range(1, 1024));
-  verb.add_option("--isa", options->isa, "kernel table: scalar, avx2, avx512 or amx (default: the best this CPU has)");
+  verb.add_option("--isa", options->isa, "kernel table: scalar, avx2, avx512, avx512_vnni or amx (default: the best)");
   verb.add_option("--only", options->only, "kernels whose name has this in it, as 'matmul s8'");
   verb.add_flag("--json", options->json, "print JSON");
   verb.footer("example: ganglion bench kernels --isa avx2 --only matmul");

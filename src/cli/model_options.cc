@@ -44,7 +44,7 @@ void add_model_options(CLI::App& verb, const Settings& settings, ModelOptions& o
   verb.add_option("--threads", options.threads, "compute threads")->capture_default_str()->check(CLI::Range(1, 1024));
   verb.add_option("--n-positions", options.n_positions, "most tokens of one sequence (default: the model's)")
       ->check(CLI::NonNegativeNumber);
-  verb.add_option("--isa", options.isa, "kernel table: scalar, avx2, avx512 or amx (default: the best this CPU has)");
+  verb.add_option("--isa", options.isa, "kernel table: scalar, avx2, avx512, avx512_vnni or amx (default: the best)");
 }
 
 engine::EngineOptions engine_options_of(const ModelOptions& options, ThreadPool& pool) {
