@@ -16,10 +16,10 @@
 #include "cli/bench_model.h"
 #include "cli/model_options.h"
 #include "cli/model_source.h"
+#include "compiler/storage.h"
 #include "engine/engine.h"
 #include "kernels/table.h"
 #include "models/matmul_work.h"
-#include "runtime/cpu/element_types.h"
 
 namespace ganglion::cli {
 namespace {
@@ -151,7 +151,7 @@ int bench(What what, const Options& options, const Settings& settings) {
   const double of_bandwidth = rate * figures.bytes_per_token / roofline.bandwidth;
   const kernels::Table* table = kernels::find_table(options.engine.isa);
   const std::string isa(table == nullptr ? "" : table->isa);
-  const auto storage = runtime::cpu::storage_of(engine_options.types.storage);
+  const auto storage = storage_of(engine_options.types.storage);
   const double peak =
       table == nullptr ? 0 : roofline.flops_of(kernels::matmul_isa(*table, storage), options.engine.dtype);
   const double of_peak = rate * figures.flops_per_token / peak;

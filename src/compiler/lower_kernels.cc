@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "compiler/lowering.h"
+#include "compiler/storage.h"
 
 namespace ganglion::compiler {
 
@@ -10,14 +11,6 @@ using program::kAllRows;
 using program::Operand;
 
 namespace {
-
-kernels::Storage storage_of(DType dtype) {
-  return dtype == DType::kF16    ? kernels::Storage::kF16
-         : dtype == DType::kBF16 ? kernels::Storage::kBF16
-         : dtype == DType::kS8   ? kernels::Storage::kS8
-         : dtype == DType::kS4   ? kernels::Storage::kS4
-                                 : kernels::Storage::kF32;
-}
 
 program::WeightForm panels(const kernels::Table& table, DType storage, std::int64_t n, std::int64_t k) {
   program::WeightForm form;

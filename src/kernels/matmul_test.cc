@@ -96,6 +96,18 @@ struct Problem {
     if (product_bits() == kWholeProductBits) *tolerance += weights * most * (0.5 / (127 * 128) + 0x1p-23);
     return sum;
   }
+  // All rows in one call, with the bias, against each in its own.
+  void expect_the_same_alone(Activation activation) {
+    std::vector<float> all = fresh_out(), alone = fresh_out();
+    MatmulArgs call = args(all);
+    call.bias = bias.data();
+    call.activation = activation;
+    run(call);
+    call.out = alone.data() + kMargin;
+    call.rows = 1;
+    for (std::int64_t row = 0; row < rows; ++row, call.x += x_stride, call.out += out_stride) run(call);
+    ASSERT_TRUE(plain::same_bits(all.data(), alone.data(), all.size())) << "storage " << static_cast<int>(storage);
+  }
   void expect_canaries(const std::vector<float>& out) const {
     for (std::int64_t i = 0; i < kMargin; ++i) ASSERT_EQ(out[i], kCanary) << "before the first row";
     for (std::int64_t row = 0; row < rows; ++row) {
@@ -295,35 +307,12 @@ TEST_P(Matmul, GivesARowTheSameBitsWhereTheResultIsSubnormal) {
     for (const Activation activation : {Activation::kGeluErf, Activation::kGeluTanh, Activation::kSilu}) {
       Problem problem(table(), storage, 40, 64, 70, 1e-3f);
       for (std::size_t i = 0; i < problem.bias.size(); ++i) problem.bias[i] = -86.0f - 0.25f * static_cast<float>(i);
-      std::vector<float> all = problem.fresh_out(), alone = problem.fresh_out();
-      MatmulArgs args = problem.args(all);
-      args.bias = problem.bias.data();
-      args.activation = activation;
-      problem.run(args);
-      args.out = alone.data() + Problem::kMargin;
-      args.rows = 1;
-      for (std::int64_t row = 0; row < problem.rows; ++row) {
-        problem.run(args);
-        args.x += problem.x_stride;
-        args.out += problem.out_stride;
-      }
-      ASSERT_TRUE(plain::same_bits(all.data(), alone.data(), all.size())) << "storage " << static_cast<int>(storage);
+      problem.expect_the_same_alone(activation);
     }
     // And without one: sums of subnormal and of hardly normal numbers.
     Problem problem(table(), storage, 40, 64, 70, 1e-39f);
     for (float& bias : problem.bias) bias *= 1e-38f;
-    std::vector<float> all = problem.fresh_out(), alone = problem.fresh_out();
-    MatmulArgs args = problem.args(all);
-    args.bias = problem.bias.data();
-    problem.run(args);
-    args.out = alone.data() + Problem::kMargin;
-    args.rows = 1;
-    for (std::int64_t row = 0; row < problem.rows; ++row) {
-      problem.run(args);
-      args.x += problem.x_stride;
-      args.out += problem.out_stride;
-    }
-    ASSERT_TRUE(plain::same_bits(all.data(), alone.data(), all.size())) << "storage " << static_cast<int>(storage);
+    problem.expect_the_same_alone(Activation::kNone);
   }
 }
 

@@ -13,7 +13,7 @@ using namespace ganglion::kernels;
 struct Job {
   std::uint64_t kernel;   // 0: matmul, 1: exp, 2: log, 3: tanh, 4: erf, 5: to f16, 6: to bf16
   std::uint64_t storage;  // matmul: of the weight
-  std::uint64_t x, panels, bias, residual, out;
+  std::uint64_t x, panels, bias, residual, out, scratch;
   std::int64_t rows, k, n, n_begin, n_end, x_stride, out_stride;  // elementwise: k elements
   std::uint64_t activation;
 };
@@ -37,6 +37,7 @@ void run(const Job& job) {
                             .n_end = job.n_end,
                             .x_stride = job.x_stride,
                             .out_stride = job.out_stride,
+                            .scratch = reinterpret_cast<void*>(job.scratch),
                             .activation = static_cast<Activation>(job.activation)};
       if (job.storage == 0) return avx512::matmul<Storage::kF32>(args);
       if (job.storage == 1) return avx512::matmul<Storage::kF16>(args);

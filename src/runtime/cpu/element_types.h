@@ -9,15 +9,6 @@
 
 namespace ganglion::runtime::cpu {
 
-// How the kernels call it; f32 for what is no weight's or cache's type.
-constexpr kernels::Storage storage_of(DType dtype) noexcept {
-  return dtype == DType::kF16    ? kernels::Storage::kF16
-         : dtype == DType::kBF16 ? kernels::Storage::kBF16
-         : dtype == DType::kS8   ? kernels::Storage::kS8
-         : dtype == DType::kS4   ? kernels::Storage::kS4
-                                 : kernels::Storage::kF32;
-}
-
 // One element at `at`, which may be unaligned.
 std::int64_t load_integer(DType dtype, const std::byte* at) noexcept;
 float load_float(DType dtype, const std::byte* at) noexcept;

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "compiler/pipeline.h"
+#include "compiler/storage.h"
 #include "hlo/verifier.h"
 #include "runtime/cpu/element_types.h"
 

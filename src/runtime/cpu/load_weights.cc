@@ -9,6 +9,7 @@
 #include <fmt/core.h>
 
 #include "base/error.h"
+#include "compiler/storage.h"
 #include "runtime/cpu/executable.h"
 
 namespace ganglion::runtime::cpu {
@@ -23,14 +24,6 @@ constexpr std::uintptr_t kPage = 2 << 20;
 constexpr std::int64_t kSpreadBytes = 1 << 20;
 // Waking the others takes longer than a bias.
 constexpr std::int64_t kWorthThreads = 64 << 10;
-
-kernels::Storage storage_of(DType dtype) {
-  return dtype == DType::kF16    ? kernels::Storage::kF16
-         : dtype == DType::kBF16 ? kernels::Storage::kBF16
-         : dtype == DType::kS8   ? kernels::Storage::kS8
-         : dtype == DType::kS4   ? kernels::Storage::kS4
-                                 : kernels::Storage::kF32;
-}
 
 // Every form begins on a cache line.
 std::size_t aligned(std::int64_t bytes) { return (static_cast<std::size_t>(bytes) + 63) / 64 * 64; }

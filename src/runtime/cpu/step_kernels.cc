@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "compiler/storage.h"
 #include "runtime/cpu/element_types.h"
 #include "runtime/cpu/steps.h"
 
@@ -104,8 +105,8 @@ void run_step(const program::EmbeddingParams& params, const StepContext& context
     float* out = frame.as<float>(step.results[0]) + begin * params.cols;
     if (params.packed) {
       const float* scales = step.operands.size() == 3 ? frame.as<const float>(step.operands[2]) : nullptr;
-      table.gather_packed_rows(kernels::Storage{static_cast<std::uint8_t>(storage_index(step.operands[0].dtype))},
-                               frame.at(step.operands[0]), scales, ids, out, end - begin, rows, params.cols);
+      table.gather_packed_rows(storage_of(step.operands[0].dtype), frame.at(step.operands[0]), scales, ids, out,
+                               end - begin, rows, params.cols);
       return;
     }
     table.gather_rows[storage_index(step.operands[0].dtype)](frame.at(step.operands[0]), ids, out, end - begin, rows,
