@@ -137,9 +137,7 @@ int bench_compile(const Options& options, const Settings& settings) {
 
 Action add_bench_compile(CLI::App& verb, const Settings& settings) {
   auto options = std::make_shared<Options>();
-  CLI::Option* shape = verb.add_option("--shape", options->shape, "a published shape")->capture_default_str();
-  verb.add_option("--model", options->model.text, std::string("instead of a shape, ") + kModelHelp)->excludes(shape);
-  add_revision(verb, options->model);
+  add_shape_or_model(verb, options->shape, options->model);
   verb.add_option("--repeat", options->repeat, "times after the first")
       ->capture_default_str()
       ->check(CLI::Range(1, 10'000));

@@ -1,5 +1,6 @@
 #include "cli/bench_model.h"
 
+#include <CLI/CLI.hpp>
 #include <condition_variable>
 #include <exception>
 #include <future>
@@ -90,6 +91,13 @@ std::vector<std::vector<Clock::time_point>> run_equal_requests(engine::Engine& e
   ended.wait(lock, [&] { return left == 0; });
   if (error) std::rethrow_exception(error);
   return times;
+}
+
+void add_shape_or_model(CLI::App& verb, std::string& shape, ModelSource& model) {
+  CLI::Option* option =
+      verb.add_option("--shape", shape, "a published shape, with seeded random weights")->capture_default_str();
+  verb.add_option("--model", model.text, std::string("instead of a shape, ") + kModelHelp)->excludes(option);
+  add_revision(verb, model);
 }
 
 }  // namespace ganglion::cli

@@ -27,6 +27,9 @@ struct BenchModel {
 BenchModel open_bench_model(const std::string& shape, const ModelSource& model, const Settings& settings,
                             const std::string& verb);
 
+// The options --shape, whose default is what `shape` holds, or --model and --revision.
+void add_shape_or_model(CLI::App& verb, std::string& shape, ModelSource& model);
+
 struct EqualRequests {
   std::int64_t count = 1;
   std::int64_t prompt = 0;  // tokens; no two prompts are alike

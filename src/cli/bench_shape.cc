@@ -194,10 +194,7 @@ Action add(What what, CLI::App& verb, const Settings& settings) {
   options->shape = "opt-125m";
   options->prompt = what == What::kDecode ? 16 : 512;
   options->steps = what == What::kDecode ? 32 : 5;
-  CLI::Option* shape = verb.add_option("--shape", options->shape, "a published shape, with seeded random weights")
-                           ->capture_default_str();
-  verb.add_option("--model", options->model.text, std::string("instead of a shape, ") + kModelHelp)->excludes(shape);
-  add_revision(verb, options->model);
+  add_shape_or_model(verb, options->shape, options->model);
   verb.add_option("--batch", options->batch, "requests at once")->capture_default_str()->check(CLI::Range(1, 4096));
   verb.add_option("--prompt", options->prompt, "prompt tokens of each")
       ->capture_default_str()
