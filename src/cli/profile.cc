@@ -50,13 +50,13 @@ int profile(const Options& options, const Settings& settings) {
   engine_options.prefix_cache = false;  // every prompt is to be computed
   if (engine_options.n_positions == 0) engine_options.n_positions = options.prompt + new_tokens;
   engine_options.cache_tokens = options.batch * (options.prompt + new_tokens + engine_options.block_size);
+  const BenchModel model = open_bench_model(options.shape, options.model, settings, "profile");
   std::error_code error;
   std::filesystem::create_directories(options.out, error);
   if (error) fail(Code::kInvalidArgument, "[profile] --out {}: {}", options.out.string(), error.message());
 
   runtime::Recorder recorder;
   engine_options.recorder = &recorder;
-  const BenchModel model = open_bench_model(options.shape, options.model, settings, "profile");
   std::int64_t since = 0;
   {
     engine::Engine engine(model.config, model.weights, engine_options);

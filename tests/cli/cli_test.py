@@ -560,6 +560,9 @@ class Profile(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
         self.assertIn("--out", done.stderr)
         self.assertEqual(ganglion("profile", MODEL, "--shape", "opt-125m").returncode, 2)
+        with tempfile.TemporaryDirectory() as scratch:  # no folder for a model that is not there
+            self.assertEqual(ganglion("profile", "--shape", "nosuch", "--out", f"{scratch}/out").returncode, 3)
+            self.assertEqual(os.listdir(scratch), [])
 
 
 class Bench(unittest.TestCase):
