@@ -2,10 +2,9 @@
 // to 16 rows of 64 bytes. Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, chapter 18.
 #pragma once
 
-#include <immintrin.h>
-
 #include <cstdint>
-#include <cstring>
+
+#include "kernels/amx/instructions.h"
 
 namespace ganglion::kernels {
 namespace {
