@@ -6,16 +6,32 @@ import ctypes
 import struct
 
 import bochscpu
+import bochscpu._bochscpu
 import bochscpu.memory
 
 PAGE = 4096
 PAGE_TABLES = 0x10000000
 STACK_TOP = 0x0F000000
 STACK_SIZE = 2 << 20
+# The emulator's numbers of CPUs it can be (in this version; one that is another then meets instructions it lacks).
+SKYLAKE_X = 26  # AVX-512 with the parts F, CD, BW, DQ and VL
+SAPPHIRE_RAPIDS = 30  # VNNI, bf16 and fp16 besides; its tiles are not emulated
+
+
+def be(model):
+    """Sets which CPU the machines made from now on are. The package has no name for it, its library has."""
+    library = ctypes.CDLL(bochscpu._bochscpu.__file__)
+    library.sim_get_param_enum.restype = ctypes.c_void_p
+    parameter = ctypes.c_void_p(library.sim_get_param_enum(b"cpu.model"))
+    set_range, set_value = library._ZN14bx_param_num_c9set_rangeEmm, library._ZN14bx_param_num_c3setEl
+    set_range.restype = set_value.restype = None
+    set_range(parameter, ctypes.c_ulong(0), ctypes.c_ulong(model))
+    set_value(parameter, ctypes.c_long(model))
 
 
 class Machine:
-    def __init__(self):
+    def __init__(self, model):
+        be(model)
         self._session = bochscpu.Session()
         self._session.missing_page_handler = self._missing
         self._pages = {}
