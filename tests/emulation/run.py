@@ -287,8 +287,8 @@ def whole_number_and_tile_cases(jobs):
     cases = [Matmul(jobs, AMX, storage, *shape) for storage in (f16(product_bits=16), bf16(product_bits=8)) for shape in floats]
     for table in (AVX512_VNNI, AMX):
         cases += [Matmul(jobs, table, Whole("s8", 3), *shape) for shape in s8]
-    cases += [Matmul(jobs, AVX512_VNNI, Whole(f"s4 in groups of {group}", 4, group), *shape)
-              for group, shapes in s4.items() for shape in shapes]
+        cases += [Matmul(jobs, table, Whole(f"s4 in groups of {group}", 4, group), *shape)
+                  for group, shapes in s4.items() for shape in shapes]
     return cases
 
 
