@@ -44,7 +44,7 @@ constexpr Matmul kMatmuls[3][kWeightStorageCount] = {{{avx512::matmul<Storage::k
                                                       {amx::matmul<Storage::kF16>, amx::matmul_scratch},
                                                       {amx::matmul<Storage::kBF16>, amx::matmul_scratch},
                                                       {amx::matmul<Storage::kS8>, amx::matmul_scratch},
-                                                      {}}};
+                                                      {amx::matmul<Storage::kS4>, amx::matmul_scratch}}};
 
 void run(const Job& job) {
   const float* x = floats(job.x);

@@ -3,7 +3,9 @@
 The CPU starts in 64-bit mode, ring 0, the first GiB mapped to itself, all vector state enabled; a program ends with hlt.
 """
 import ctypes
+import os
 import struct
+import sys
 
 import bochscpu
 import bochscpu._bochscpu
@@ -35,7 +37,6 @@ class Machine:
         self._session = bochscpu.Session()
         self._session.missing_page_handler = self._missing
         self._pages = {}
-        self._failure = None
         # Three levels: the first entry of each leads on, the last holds 512 pages of 2 MiB (0x83: present, writable, large).
         self.write(PAGE_TABLES, struct.pack("<Q", (PAGE_TABLES + PAGE) | 3))
         self.write(PAGE_TABLES + PAGE, struct.pack("<Q", (PAGE_TABLES + 2 * PAGE) | 3))
@@ -43,7 +44,13 @@ class Machine:
         self.reserve(STACK_TOP - STACK_SIZE, STACK_SIZE)
 
     def _missing(self, address):
-        raise RuntimeError(f"[emulation] the program touched {address:#x}, where nothing is")
+        self._end(f"the program touched {address:#x}, where nothing is, at {self._session.cpu.state.rip:#x}")
+
+    @staticmethod
+    def _end(reason):
+        # A Python exception would not get through the emulator.
+        print(f"[emulation] {reason}", file=sys.stderr, flush=True)
+        os._exit(1)
 
     def reserve(self, address, size):
         """Makes [address, address + size) memory, zero where it was not yet."""
@@ -103,13 +110,10 @@ class Machine:
         hook.hlt = lambda session, cpu: session.stop()
         hook.exception = self._exception
         self._session.run([hook])
-        if self._failure is not None:
-            raise RuntimeError(self._failure)
 
     def _exception(self, session, cpu, vector, code):
         state = session.cpu.state
-        self._failure = f"[emulation] exception {vector} at {state.rip:#x}, address {state.cr2:#x}"
-        session.stop()
+        self._end(f"exception {vector} at {state.rip:#x}, address {state.cr2:#x}")
 
     @staticmethod
     def _segment(selector, attributes):
