@@ -18,57 +18,75 @@ struct Job {
   std::uint64_t kernel;   // 0: matmul, 1: exp, 2: log, 3: tanh, 4: erf, 5: to f16, 6: to bf16
   std::uint64_t table;    // matmul: 0: avx512, 1: avx512_vnni, 2: amx
   std::uint64_t storage;  // matmul: of the weight
-  std::uint64_t x, panels, scales, bias, residual, out, scratch;
-  std::int64_t scratch_size, rows, k, n, n_begin, n_end, x_stride, out_stride, group;  // elementwise: k elements
+  std::uint64_t x, panels, scales, bias, residual, out, scratch, prepared;
+  std::int64_t spare_size, rows, k, n, n_begin, n_end, x_stride, out_stride, group;  // elementwise: k elements
   std::uint64_t activation;
 };
 
 const float* floats(std::uint64_t address) { return reinterpret_cast<const float*>(address); }
 
-struct Matmul {
-  void (*run)(const MatmulArgs& args) noexcept;
+using Run = void (*)(const MatmulArgs& args) noexcept;
+// What a table has for the matmuls tested here; those that it has from the one before are tested there.
+struct Matmuls {
+  Run by_storage[kWeightStorageCount];
   std::int64_t (*scratch)(Storage storage, std::int64_t rows, std::int64_t k) noexcept;
+  std::int64_t (*prepared_bytes)(Storage storage, std::int64_t rows, std::int64_t k, std::int64_t group) noexcept;
+  void (*prepare)(Storage storage, const PrepareArgs& args) noexcept;
 };
-// By table and storage; what a table has from the one before is tested there.
-constexpr Matmul kMatmuls[3][kWeightStorageCount] = {{{avx512::matmul<Storage::kF32>, avx512::matmul_scratch},
-                                                      {avx512::matmul<Storage::kF16>, avx512::matmul_scratch},
-                                                      {avx512::matmul<Storage::kBF16>, avx512::matmul_scratch},
-                                                      {avx512::matmul<Storage::kS8>, avx512::matmul_scratch},
-                                                      {avx512::matmul<Storage::kS4>, avx512::matmul_scratch}},
-                                                     {{},
-                                                      {},
-                                                      {},
-                                                      {avx512_vnni::matmul<Storage::kS8>, avx512_vnni::matmul_scratch},
-                                                      {avx512_vnni::matmul<Storage::kS4>, avx512_vnni::matmul_scratch}},
-                                                     {{},
-                                                      {amx::matmul<Storage::kF16>, amx::matmul_scratch},
-                                                      {amx::matmul<Storage::kBF16>, amx::matmul_scratch},
-                                                      {amx::matmul<Storage::kS8>, amx::matmul_scratch},
-                                                      {amx::matmul<Storage::kS4>, amx::matmul_scratch}}};
+using enum Storage;
+constexpr Matmuls kMatmuls[] = {
+    {{avx512::matmul<kF32>, avx512::matmul<kF16>, avx512::matmul<kBF16>}, avx512::matmul_scratch, nullptr, nullptr},
+    {{nullptr, nullptr, nullptr, avx512_vnni::matmul<kS8>, avx512_vnni::matmul<kS4>},
+     avx512_vnni::matmul_scratch,
+     avx512_vnni::prepared_bytes,
+     avx512_vnni::prepare_rows},
+    {{nullptr, amx::matmul<kF16>, amx::matmul<kBF16>, amx::matmul<kS8>, amx::matmul<kS4>},
+     amx::matmul_scratch,
+     amx::prepared_bytes,
+     amx::prepare_rows}};
+
+// The job's place for what is prepared, filled where the matmul wants it.
+const void* prepared(const Matmuls& table, const Job& job) {
+  const auto storage = static_cast<Storage>(job.storage);
+  auto* out = reinterpret_cast<void*>(job.prepared);
+  const std::int64_t bytes = table.prepare == nullptr ? 0 : table.prepared_bytes(storage, job.rows, job.k, job.group);
+  if (bytes > job.spare_size || table.scratch(storage, job.rows, job.k) > job.spare_size) __builtin_trap();
+  if (bytes > 0) {
+    table.prepare(storage, {.x = floats(job.x),
+                            .out = out,
+                            .rows = job.rows,
+                            .k = job.k,
+                            .x_stride = job.x_stride,
+                            .group = job.group,
+                            .row_begin = 0,
+                            .row_end = job.rows});
+  }
+  return bytes > 0 ? out : nullptr;
+}
 
 void run(const Job& job) {
   const float* x = floats(job.x);
   auto* out = reinterpret_cast<float*>(job.out);
   switch (job.kernel) {
     case 0: {
-      const Matmul& matmul = kMatmuls[job.table][job.storage];
-      if (matmul.scratch(static_cast<Storage>(job.storage), job.rows, job.k) > job.scratch_size) __builtin_trap();
-      return matmul.run({.x = x,
-                         .panels = reinterpret_cast<const void*>(job.panels),
-                         .scales = reinterpret_cast<const void*>(job.scales),
-                         .bias = floats(job.bias),
-                         .residual = floats(job.residual),
-                         .out = out,
-                         .rows = job.rows,
-                         .k = job.k,
-                         .n = job.n,
-                         .n_begin = job.n_begin,
-                         .n_end = job.n_end,
-                         .x_stride = job.x_stride,
-                         .out_stride = job.out_stride,
-                         .group = job.group,
-                         .scratch = reinterpret_cast<void*>(job.scratch),
-                         .activation = static_cast<Activation>(job.activation)});
+      const Matmuls& table = kMatmuls[job.table];
+      return table.by_storage[job.storage]({.x = x,
+                                            .panels = reinterpret_cast<const void*>(job.panels),
+                                            .scales = reinterpret_cast<const void*>(job.scales),
+                                            .bias = floats(job.bias),
+                                            .residual = floats(job.residual),
+                                            .out = out,
+                                            .rows = job.rows,
+                                            .k = job.k,
+                                            .n = job.n,
+                                            .n_begin = job.n_begin,
+                                            .n_end = job.n_end,
+                                            .x_stride = job.x_stride,
+                                            .out_stride = job.out_stride,
+                                            .group = job.group,
+                                            .prepared = prepared(table, job),
+                                            .scratch = reinterpret_cast<void*>(job.scratch),
+                                            .activation = static_cast<Activation>(job.activation)});
     }
     case 1:
       return avx512::unary<Unary::kExp>(x, out, job.k);
