@@ -69,10 +69,10 @@ struct Attention {
     group.count = 0;
   }
 
-  // The group's queries, `each` for a cached head from kv_head on, over the whole of what they see. `next`: where the
-  // walk after this one begins, or null.
+  // The group's queries, `each` for a cached head from kv_head on, over the whole of what they see. `next`: what the
+  // walk after this one begins with, or no cache.
   static void attend_few(const AttentionArgs& args, const std::int32_t* blocks, std::int64_t kv_head, Group& group,
-                         int each, const Head* next) noexcept {
+                         int each, const Ahead<S>& next) noexcept {
     const std::int64_t tile = attention_tile(args.block_size), end = group.end(), heads = group.count / each;
     Head head{args, blocks, kv_head};
     for (std::int64_t begin = 0; begin < end; begin += tile) {
@@ -91,10 +91,10 @@ struct Attention {
         head.kv_head = kv_head + h;
         if (h + 1 < heads) {
           head.ahead = {args.v_cache, blocks, head.kv_head + 1, begin, end};
-        } else if (begin + tile < end || next == nullptr) {
+        } else if (begin + tile < end || next.cache == nullptr) {
           head.ahead = {args.k_cache, blocks, kv_head, begin + tile < end ? begin + tile : begin, end};
         } else {
-          head.ahead = next->ahead;
+          head.ahead = next;
         }
         const int first = static_cast<int>(h) * each;
         Tile::all_values(head, group.queries + first, each, group.shrinks + first, begin, tile);
@@ -147,18 +147,14 @@ struct Attention {
         while (count + group <= kTogether && head + count + group <= args.head_end) count += group;
       }
       for (std::int64_t i = 0; i < count; ++i) start(args, token, head + i, state);
-      if (each > 2 * kMostRows) {
-        attend_many(args, blocks, kv_head, state);
-      } else {
-        const bool more = head + count < args.head_end;
-        Head next{args, blocks, kv_head};
-        if (more) {
-          next.ahead = {args.k_cache, blocks, (head + count) / group, 0, args.position[token] + 1};
-        } else if (token + 1 < args.token_end) {
-          next.ahead = {args.k_cache, blocks_of(token + 1), args.head_begin / group, 0, args.position[token + 1] + 1};
-        }
-        attend_few(args, blocks, kv_head, state, each, next.ahead.cache == nullptr ? nullptr : &next);
+      // Where the next walk begins.
+      Ahead<S> next{};
+      if (head + count < args.head_end) {
+        next = {args.k_cache, blocks, (head + count) / group, 0, args.position[token] + 1};
+      } else if (token + 1 < args.token_end) {
+        next = {args.k_cache, blocks_of(token + 1), args.head_begin / group, 0, args.position[token + 1] + 1};
       }
+      attend_few(args, blocks, kv_head, state, each, next);
       head += count;
     }
   }
@@ -179,7 +175,7 @@ struct Attention {
             if (many) {
               attend_many(args, blocks, kv_head, state);
             } else {
-              attend_few(args, blocks, kv_head, state, state.count, nullptr);
+              attend_few(args, blocks, kv_head, state, state.count, {});
             }
           }
         }

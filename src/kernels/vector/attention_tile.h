@@ -29,6 +29,9 @@ struct AttentionTile {
     float* out;         // [head_dim]
     std::int64_t seen;  // positions 0..seen-1
   };
+  // A query that passes over a tile with fewer than two others is of the only pass, since passes are alike.
+  static constexpr int kPassRows = 3;
+
   // What a query multiplies its sums by at the present tile, and the top of its scores so far.
   struct Softmax {
     float* tops;
@@ -51,10 +54,16 @@ struct AttentionTile {
     const float* q[rows];
     for (int s = 0; s < strips; ++s) {
       keys[s] = source.keys(begin + at + s * kAttentionStrip);
-      if constexpr (Source::kFarAway) ahead[s] = source.ahead.part(source.args, at + s * kAttentionStrip);
+      if constexpr (Source::kFarAway) ahead[s] = source.ahead.lines(source.args, at + s * kAttentionStrip);
     }
     for (int r = 0; r < rows; ++r) q[r] = queries[r].q;
     const std::int64_t stride = source.key_stride(), dim = source.args.head_dim;
+    [[maybe_unused]] std::int64_t line_step = 0, each = 0, due = 0;
+    if constexpr (Source::kFarAway) {
+      line_step = source.ahead.line_step(source.args);
+      each = kDims * source.ahead.passes;
+      for (int s = 0; s < strips; ++s) ahead[s] += source.ahead.share_begin((dim + kDims - 1) / kDims) * line_step;
+    }
     Reg sums[rows][strips][kStripVectors];
 #pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) {
@@ -66,9 +75,13 @@ struct AttentionTile {
     }
     for (std::int64_t d = 0; d < dim; ++d) {
       if constexpr (Source::kFarAway) {
-        if (d % kDims == 0) {
+        if (rows < kPassRows ? d % kDims == 0 : d == due) {
+          due += each;
 #pragma GCC unroll 8
-          for (int s = 0; s < strips; ++s) Ahead<Storage::kF32>::fetch(ahead[s] + d * kAttentionStrip * sizeof(Type));
+          for (int s = 0; s < strips; ++s) {
+            source.ahead.fetch(ahead[s]);
+            ahead[s] += line_step;
+          }
         }
       }
 #pragma GCC unroll 8
@@ -174,16 +187,21 @@ struct AttentionTile {
       const std::int64_t to = last < strip + kAttentionStrip ? last : strip + kAttentionStrip;
       const Type* values = source.values(begin + strip) + (from - strip) * dim + d;
       [[maybe_unused]] const char* ahead = nullptr;
+      [[maybe_unused]] std::int64_t due = from;
       if constexpr (Source::kFarAway) {
-        ahead = source.ahead.part(source.args, strip) + ((from - strip) * dim + d) * sizeof(Type);
+        const std::int64_t row = from - strip + source.ahead.share_begin(kAttentionStrip);
+        ahead = source.ahead.part(source.args, strip) + (row * dim + d) * sizeof(Type);
       }
       for (std::int64_t p = from; p < to; ++p, values += dim) {
         if constexpr (Source::kFarAway) {
+          if (rows < kPassRows || p == due) {
+            due += source.ahead.passes;
 #pragma GCC unroll 8
-          for (std::size_t line = 0; line < vectors * V::kLanes * sizeof(Type); line += 64) {
-            Ahead<Storage::kF32>::fetch(ahead + line);
+            for (std::size_t line = 0; line < vectors * V::kLanes * sizeof(Type); line += 64) {
+              source.ahead.fetch(ahead + line);
+            }
+            ahead += dim * static_cast<std::int64_t>(sizeof(Type));
           }
-          ahead += dim * static_cast<std::int64_t>(sizeof(Type));
         }
         Reg value[vectors];
 #pragma GCC unroll 8
@@ -253,7 +271,7 @@ struct AttentionTile {
     }
   }
 
-  // The same of any number of queries: `rows` and fewer at a time, as evenly as can be.
+  // The same of `rows` and fewer.
   template <int rows = kMostRows, class Source>
   static void some_scores(const Source& source, const Query* queries, int count, std::int64_t begin,
                           std::int64_t tile) noexcept {
@@ -270,25 +288,30 @@ struct AttentionTile {
     }
     value_rows<rows>(source, queries, shrinks, begin, tile);
   }
-  static int rows_at_a_time(int count) noexcept {
-    const int times = (count + kMostRows - 1) / kMostRows;
-    return (count + times - 1) / times;
+  // Calls work(source, first, rows) for `count` queries, kMostRows and fewer at a time, as evenly as can be.
+  template <class Source, class Work>
+  static void for_rows(const Source& source, int count, const Work& work) noexcept {
+    const int passes = (count + kMostRows - 1) / kMostRows, rows = (count + passes - 1) / passes;
+    Source pass = source;
+    if constexpr (Source::kFarAway) pass.ahead.passes = passes;
+    for (int first = 0; first < count; first += rows) {
+      work(pass, first, rows < count - first ? rows : count - first);
+      if constexpr (Source::kFarAway) ++pass.ahead.pass;
+    }
   }
   template <class Source>
   static void all_scores(const Source& source, const Query* queries, int count, std::int64_t begin,
                          std::int64_t tile) noexcept {
-    const int rows = rows_at_a_time(count);
-    for (int i = 0; i < count; i += rows) {
-      some_scores(source, queries + i, rows < count - i ? rows : count - i, begin, tile);
-    }
+    for_rows(source, count, [&](const Source& pass, int first, int rows) noexcept {
+      some_scores(pass, queries + first, rows, begin, tile);
+    });
   }
   template <class Source>
   static void all_values(const Source& source, const Query* queries, int count, float* shrinks, std::int64_t begin,
                          std::int64_t tile) noexcept {
-    const int rows = rows_at_a_time(count);
-    for (int i = 0; i < count; i += rows) {
-      some_values(source, queries + i, rows < count - i ? rows : count - i, shrinks + i, begin, tile);
-    }
+    for_rows(source, count, [&](const Source& pass, int first, int rows) noexcept {
+      some_values(pass, queries + first, rows, shrinks + first, begin, tile);
+    });
   }
 
   static void finish(const Query& query, std::int64_t head_dim) noexcept {
