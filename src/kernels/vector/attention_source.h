@@ -16,18 +16,10 @@ inline std::int64_t attention_tile(std::int64_t block_size) noexcept {
   return block_size >= kAttentionTile ? block_size : kAttentionTile / block_size * block_size;
 }
 
-// Divided as 32 bits, which takes half as long.
-inline std::int64_t block_of(const AttentionArgs& args, std::int64_t p) noexcept {
-  return static_cast<std::uint32_t>(p) / static_cast<std::uint32_t>(args.block_size);
-}
-inline std::int64_t offset_of(const AttentionArgs& args, std::int64_t p) noexcept {
-  return static_cast<std::uint32_t>(p) % static_cast<std::uint32_t>(args.block_size);
-}
-
 // Cached rows of one head of one sequence before those of position p's block.
 inline std::int64_t rows_before_block(const AttentionArgs& args, const std::int32_t* blocks, std::int64_t kv_head,
                                       std::int64_t p) noexcept {
-  return (blocks[block_of(args, p)] * args.kv_heads + kv_head) * args.block_size;
+  return (blocks[p / args.block_size] * args.kv_heads + kv_head) * args.block_size;
 }
 
 // What will be read after the present tile of K or V, to be prefetched meanwhile: the block table leads all over
@@ -54,7 +46,7 @@ struct Ahead {
   // is read, rows after rows.
   const char* part(const AttentionArgs& args, std::int64_t strip) const noexcept {
     const std::int64_t p = begin + strip < end ? begin + strip : begin;
-    const std::int64_t row = rows_before_block(args, blocks, kv_head, p) + offset_of(args, p);
+    const std::int64_t row = rows_before_block(args, blocks, kv_head, p) + p % args.block_size;
     return static_cast<const char*>(cache) + row * args.head_dim * kElement;
   }
   // As many lines, line_step() apart: where K is read, all strips of a block at once. So lines are asked for in the
@@ -63,7 +55,7 @@ struct Ahead {
     const std::int64_t p = begin + strip < end ? begin + strip : begin;
     const std::int64_t row = rows_before_block(args, blocks, kv_head, p);
     return static_cast<const char*>(cache) + row * args.head_dim * kElement +
-           offset_of(args, p) / kAttentionStrip * kLine;
+           p % args.block_size / kAttentionStrip * kLine;
   }
   static std::int64_t line_step(const AttentionArgs& args) noexcept {
     return args.block_size / kAttentionStrip * kLine;
@@ -89,15 +81,15 @@ struct CachedHead {
   Ahead<S> ahead{};
 
   const float* scales(const float* all, std::int64_t p) const noexcept {  // [kAttentionStrip] from that position on
-    return all + rows_before_block(args, blocks, kv_head, p) + offset_of(args, p);
+    return all + rows_before_block(args, blocks, kv_head, p) + p % args.block_size;
   }
   const Type* keys(std::int64_t p) const noexcept {  // [head_dim, key_stride()] from that position on
     return static_cast<const Type*>(args.k_cache) + rows_before_block(args, blocks, kv_head, p) * args.head_dim +
-           offset_of(args, p);
+           p % args.block_size;
   }
   const Type* values(std::int64_t p) const noexcept {  // [kAttentionStrip, head_dim]
     return static_cast<const Type*>(args.v_cache) +
-           (rows_before_block(args, blocks, kv_head, p) + offset_of(args, p)) * args.head_dim;
+           (rows_before_block(args, blocks, kv_head, p) + p % args.block_size) * args.head_dim;
   }
   std::int64_t key_stride() const noexcept { return args.block_size; }
 };
