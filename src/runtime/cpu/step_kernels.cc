@@ -29,6 +29,7 @@ void run_step(const program::MatmulParams& params, const StepContext& context) {
                 args.scales = frame.at(step.operands[next++]);
               }
               args.group = params.group;
+              if (params.prepared) args.prepared = frame.at(step.operands.back());
               args.scratch = context.team.scratch;
               if (params.has_bias) args.bias = frame.as<const float>(step.operands[next++]);
               if (params.has_residual) args.residual = frame.as<const float>(step.operands[next]);
@@ -43,6 +44,26 @@ void run_step(const program::MatmulParams& params, const StepContext& context) {
               args.activation = static_cast<kernels::Activation>(params.activation);
               table.matmul[storage_index(params.storage)](args);
             });
+}
+
+void run_step(const program::PrepareRowsParams& params, const StepContext& context) {
+  const program::Step& step = context.step;
+  const kernels::Table& table = *context.team.table;
+  const kernels::Storage storage = storage_of(params.storage);
+  const std::int64_t rows = context.frames[0].rows_of(step.operands[0].rows, step.operands[0].dims[0]);
+  if (table.prepared_bytes(storage, rows, params.k, params.group) == 0) return;  // so few rows are read as they are
+  constexpr std::int64_t kTogether = kernels::kPreparedTogether;
+  for_share(context, rows, params.k * 2, kTogether, [&](const Frame& frame, std::int64_t begin, std::int64_t end) {
+    kernels::PrepareArgs args;
+    args.x = frame.as<const float>(step.operands[0]);
+    args.out = frame.at(step.results[0]);
+    args.rows = rows;
+    args.k = args.x_stride = params.k;
+    args.group = params.group;
+    args.row_begin = begin;
+    args.row_end = end;
+    table.prepare_rows(storage, args);
+  });
 }
 
 void run_step(const program::LayerNormParams& params, const StepContext& context) {

@@ -8,6 +8,7 @@ namespace ganglion::runtime::cpu {
 
 // step_kernels.cc
 void run_step(const program::MatmulParams& params, const StepContext& context);
+void run_step(const program::PrepareRowsParams& params, const StepContext& context);
 void run_step(const program::LayerNormParams& params, const StepContext& context);
 void run_step(const program::RmsNormParams& params, const StepContext& context);
 void run_step(const program::RotaryParams& params, const StepContext& context);
