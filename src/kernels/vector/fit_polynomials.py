@@ -61,3 +61,10 @@ show("log", fit(log_rest, np.sqrt(0.5) - 1, np.sqrt(2) - 1, 8, lambda f: abs(f**
 show("tanh", fit(tanh_rest, 1e-12, 0.625**2, 5, lambda s: s))
 show("erf below 1", fit(erf_ratio, 1e-12, 1.0, 6, lambda s: 1))
 show("-log erfc from 1 to 4", fit(lambda x: -mpmath.log(mpmath.erfc(x)), 1.0, 4.0, 8, lambda x: mpmath.erfc(x)))
+
+
+def power_rest(r):  # 2^r = 1 + r q(r)
+    return mpmath.expm1(r * mpmath.log(2)) / r if abs(r) > 1e-12 else mpmath.log(2)
+
+
+show("2^r", fit(power_rest, -0.5 - 1e-3, 0.5 + 1e-3, 4, lambda r: abs(r) / mpmath.mpf(2) ** r))
