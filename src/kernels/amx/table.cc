@@ -5,7 +5,7 @@
 namespace ganglion::kernels {
 namespace {
 
-// avx512_vnni, but for products of 16-bit floats and of s8.
+// avx512_vnni, but for products of 16-bit floats and of s8, and attention over a cache in bf16.
 constexpr Table make_amx_table() noexcept {
   Table table = make_avx512_vnni_table();
   table.isa = "amx";
@@ -15,6 +15,9 @@ constexpr Table make_amx_table() noexcept {
   table.matmul_scratch = amx::matmul_scratch;
   table.product_bits[static_cast<int>(Storage::kF16)] = 16;
   table.product_bits[static_cast<int>(Storage::kBF16)] = 8;
+  table.attention[static_cast<int>(Storage::kBF16)] = amx::attention_bf16;
+  table.attention_scratch = amx::attention_scratch;
+  table.attention_bits[static_cast<int>(Storage::kBF16)] = 8;
   return table;
 }
 
