@@ -20,20 +20,21 @@ namespace {
 
 struct TileAttention {
   using Walk = CacheTiles::Walk;
-  static constexpr std::int64_t kTile = CacheTiles::kTile, kStrip = CacheTiles::kStrip, kLine = CacheTiles::kLine;
-  static constexpr std::int64_t kStrips = CacheTiles::kStrips, kStep = CacheTiles::kStep, kRows = kTileRows;
+  static constexpr std::int64_t kTile = Weigh::kTile, kRows = Weigh::kRows, kLine = CacheTiles::kLine;
+  static constexpr std::int64_t kStrip = CacheTiles::kStrip, kStep = CacheTiles::kStep, kStrips = kTile / kStrip;
   static constexpr std::int64_t kBlocks = 16;  // that share what is turned
   static constexpr std::int64_t kScoreBytes = kStrips * kTileBytes, kWeightBytes = kTile / kStep * kTileBytes;
 
   static std::int64_t smaller(std::int64_t a, std::int64_t b) noexcept { return a < b ? a : b; }
   static std::int64_t larger(std::int64_t a, std::int64_t b) noexcept { return a > b ? a : b; }
+  static std::int64_t near_bytes(std::int64_t steps) noexcept { return kStrips * steps * kTileBytes; }
   static std::int64_t q_bytes(std::int64_t steps) noexcept { return steps * kTileBytes; }
   static std::int64_t sums_bytes(std::int64_t steps) noexcept { return 2 * steps * kTileBytes; }
 
   // As Table::attention_scratch.
   static std::int64_t scratch(std::int64_t head_dim) noexcept {
     const std::int64_t steps = CacheTiles::steps_of(head_dim);
-    return (kLine + 2 * (kScoreBytes + kWeightBytes) + kTileBytes + 3 * CacheTiles::bytes(head_dim) +
+    return (kLine + 2 * (kScoreBytes + kWeightBytes) + kTileBytes + 3 * near_bytes(steps) +
             sums_bytes(steps) + kBlocks * (q_bytes(steps) + sums_bytes(steps))) / 4;
   }
   // Where it all is. Of scores and weights there are two: tiles are not loaded from stores that are still under way.
@@ -59,7 +60,7 @@ struct TileAttention {
       lines = reinterpret_cast<float*>(take(kTileBytes));
       // Rows that no query has are weighed as well.
       for (char* line = scores[0]; line < at; line += kLine) _mm512_store_si512(line, _mm512_setzero_si512());
-      for (char*& to : near) to = take(CacheTiles::bytes(args.head_dim));
+      for (char*& to : near) to = take(near_bytes(steps));
       spare = take(sums_bytes(steps));
       blocks = at;
     }
@@ -141,26 +142,19 @@ struct TileAttention {
     if constexpr (strips > 2) _tile_stored(2, scores + 2 * kTileBytes, kLine);
     if constexpr (strips > 3) _tile_stored(3, scores + 3 * kTileBytes, kLine);
   }
-  // Strips of positions in [begin, end).
-  static std::int64_t strips_of(std::int64_t begin, std::int64_t end) noexcept {
-    return smaller(kStrips, (end - begin + kStrip - 1) / kStrip);
-  }
   template <int strips = kStrips>
-  static void score_part(const Block& block, std::int64_t part, std::int64_t begin, const char* keys,
+  static void score_part(const Block& block, std::int64_t part, std::int64_t needed, const char* keys,
                          char* scores) noexcept {
     if constexpr (strips > 1) {
-      if (strips_of(begin, block.state.last_seen) < strips)
-        return score_part<strips - 1>(block, part, begin, keys, scores);
+      if (needed < strips) return score_part<strips - 1>(block, part, needed, keys, scores);
     }
     score<strips>(block.part_q(part), keys, block.steps, block.each, scores + part * block.each * kLine);
   }
 
-  // sums += weights . v of one part, over `strips` strips; 2 * steps tiles of sums.
-  __attribute__((noinline)) static void add(const char* weights, const char* values, std::int64_t strips,
-                                            std::int64_t steps, std::int64_t each, char* sums) noexcept {
+  // sums += weights . v of one part, over 32 or 64 positions; 2 * steps tiles of sums.
+  __attribute__((noinline)) static void add(const char* weights, const char* values, bool two, std::int64_t steps, std::int64_t each, char* sums) noexcept {
     asm volatile("" ::: "memory");
     const std::int64_t size = each * kLine, half = 2 * steps * kTileBytes;
-    const bool two = strips > 2;
     for (std::int64_t step = 0; step < steps; step += 2, sums += 4 * size, values += 4 * kTileBytes) {
       const bool four = step + 1 < steps;
       _tile_loadd(0, sums, kLine);
@@ -199,12 +193,6 @@ struct TileAttention {
       }
     }
   }
-  static void add_part(const Block& block, std::int64_t part, std::int64_t begin, const char* values,
-                       const char* weights) noexcept {
-    add(weights + part * block.each * kLine, values, strips_of(begin, block.state.last_seen), block.steps, block.each,
-        block.part_sums(part));
-  }
-
   static void weigh(Block& block, const AttentionArgs& args, const Memory& memory, std::int64_t begin,
                     int turn) noexcept {
     const float scale = (args.scale < 0 ? -args.scale : args.scale) * 1.44269504f;  // exp(x) = 2^(x / ln 2)
@@ -222,6 +210,21 @@ struct TileAttention {
     }
   }
 
+  // Positions [begin, begin + kTile) before `end` of K or V, turned; of V, whether all is finite.
+  static void turn_keys(const Walk& walk, std::int64_t begin, std::int64_t end, char* to) noexcept {
+    for (std::int64_t at = begin; at < begin + kTile && at < end; at += kStep, to += CacheTiles::bytes(walk.args.head_dim))
+      CacheTiles::turn_keys(walk, at, end, to, CacheTiles::values_ahead(walk, at, end));
+  }
+  static bool turn_values(const Walk& walk, std::int64_t begin, std::int64_t end, char* to) noexcept {
+    bool finite = true;
+    for (std::int64_t at = begin; at < begin + kTile && at < end;
+         at += kStep, to += CacheTiles::bytes(walk.args.head_dim)) {
+      const std::int64_t next = at + kTile < end ? at + kTile : at;
+      if (!CacheTiles::turn_values(walk, at, end, to, CacheTiles::keys_ahead(walk, next, end))) finite = false;
+    }
+    return finite;
+  }
+
   // The values of a tile for a block of which some queries do not see all, when some values are not finite: each query
   // by itself.
   static void add_apart(const Block& block, const Walk& walk, std::int64_t begin, const Memory& memory,
@@ -229,9 +232,9 @@ struct TileAttention {
     for (std::int64_t r = 0; r < block.state.rows; ++r) {
       const std::int64_t seen = block.state.seen[r];
       if (seen <= begin) continue;
-      CacheTiles::turn_values(walk, begin, seen, memory.near[2], CacheTiles::values_ahead(walk, begin, seen));
+      turn_values(walk, begin, seen, memory.near[2]);
       __builtin_memcpy(memory.spare, block.sums, static_cast<std::size_t>(sums_bytes(block.steps)));
-      add(memory.weights[turn], memory.near[2], strips_of(begin, seen), block.steps, kRows, memory.spare);
+      add(memory.weights[turn], memory.near[2], seen > begin + kStep, block.steps, kRows, memory.spare);
       for (std::int64_t i = 0; i < 2 * block.steps; ++i) {
         const std::int64_t at = i * kTileBytes + r * kLine;
         _mm512_store_si512(block.sums + at, _mm512_load_si512(memory.spare + at));
@@ -262,9 +265,8 @@ struct TileAttention {
     std::int64_t end = 0;
     for (std::int64_t b = 0; b < count; ++b) end = larger(end, blocks[b].state.last_seen);
     for (std::int64_t begin = 0; begin < end; begin += kTile) {
-      CacheTiles::turn_keys(walk, begin, end, memory.near[0], CacheTiles::values_ahead(walk, begin, end));
-      const bool finite = CacheTiles::turn_values(walk, begin, end, memory.near[1],
-                                                  CacheTiles::keys_ahead(walk, begin + kTile, end));
+      turn_keys(walk, begin, end, memory.near[0]);
+      const bool finite = turn_values(walk, begin, end, memory.near[1]);
       Block* seeing[kBlocks];
       std::int64_t there = 0;
       for (std::int64_t b = 0; b < count; ++b) {
@@ -275,39 +277,58 @@ struct TileAttention {
         if (b >= 2) {
           const Block& block = *seeing[b - 2];
           if (finite || block.state.first_seen >= begin + kTile) {
-            add_part(block, 0, begin, memory.near[1], memory.weights[turn]);
+            add(memory.weights[turn], memory.near[1], block.state.last_seen > begin + kStep, block.steps, kRows,
+                block.sums);
           } else {
             add_apart(block, walk, begin, memory, turn);
           }
         }
-        if (b < there) score_part(*seeing[b], 0, begin, memory.near[0], memory.scores[turn]);
+        if (b < there) {
+          const std::int64_t strips = (seeing[b]->state.last_seen - begin + kStrip - 1) / kStrip;
+          score_part(*seeing[b], 0, strips, memory.near[0], memory.scores[turn]);
+        }
         if (b >= 1 && b <= there) weigh(*seeing[b - 1], walk.args, memory, begin, 1 - turn);
       }
     }
     for (std::int64_t b = 0; b < count; ++b) finish(walk.args, blocks[b]);
   }
 
-  // A block of several cached heads of one token, from walk's on: they take turns at every tile, since they lie side by
-  // side in a block of the cache. A head's tile is turned before the products with the last one's.
+  // A block of several cached heads of one token, from walk's on. They take turns at every 32 positions, since they lie
+  // side by side in a block of the cache: K and V are read in pieces as long as can be. What one head has of them is
+  // turned before the products with what the last one had.
   static void attend_parts(const Walk& walk, Block& block, const Memory& memory) noexcept {
-    const std::int64_t end = block.state.last_seen, parts = block.parts;
-    const auto head = [&](std::int64_t part) { return Walk{walk.args, walk.blocks, walk.kv_head + part}; };
+    const std::int64_t end = block.state.last_seen, parts = block.parts, each = block.each * kLine;
     for (std::int64_t begin = 0; begin < end; begin += kTile) {
-      for (std::int64_t p = 0; p < parts; ++p) {
-        CacheTiles::turn_keys(head(p), begin, end, memory.near[p % 2],
-                              p + 1 < parts ? CacheTiles::keys_ahead(head(p + 1), begin, end)
-                                            : CacheTiles::values_ahead(head(0), begin, end));
-        if (p > 0) score_part(block, p - 1, begin, memory.near[(p - 1) % 2], memory.scores[0]);
+      const std::int64_t turns = (end - begin > kStep ? 2 : 1) * parts;
+      const auto part = [&](std::int64_t turn) { return turn < parts ? turn : turn - parts; };
+      const auto head = [&](std::int64_t turn) { return Walk{walk.args, walk.blocks, walk.kv_head + part(turn)}; };
+      const auto at = [&](std::int64_t turn) { return turn < parts ? begin : begin + kStep; };
+      for (std::int64_t turn = 0; turn <= turns; ++turn) {
+        if (turn < turns) {
+          CacheTiles::turn_keys(head(turn), at(turn), end, memory.near[turn % 2],
+                                turn + 1 < turns ? CacheTiles::keys_ahead(head(turn + 1), at(turn + 1), end)
+                                                 : CacheTiles::values_ahead(head(0), begin, end));
+        }
+        if (turn > 0) {
+          const std::int64_t last = turn - 1, strips = end - at(last) > kStrip ? 2 : 1;
+          score_part(block, part(last), strips, memory.near[last % 2],
+                     memory.scores[0] + (at(last) - begin) / kStrip * kTileBytes);
+        }
       }
-      score_part(block, parts - 1, begin, memory.near[(parts - 1) % 2], memory.scores[0]);
       weigh(block, walk.args, memory, begin, 0);
-      for (std::int64_t p = 0; p < parts; ++p) {
-        CacheTiles::turn_values(head(p), begin, end, memory.near[p % 2],
-                                p + 1 < parts ? CacheTiles::values_ahead(head(p + 1), begin, end)
-                                              : CacheTiles::keys_ahead(head(0), begin + kTile, end));
-        if (p > 0) add_part(block, p - 1, begin, memory.near[(p - 1) % 2], memory.weights[0]);
+      const std::int64_t next = begin + kTile < end ? begin + kTile : begin;
+      for (std::int64_t turn = 0; turn <= turns; ++turn) {
+        if (turn < turns) {
+          CacheTiles::turn_values(head(turn), at(turn), end, memory.near[turn % 2],
+                                  turn + 1 < turns ? CacheTiles::values_ahead(head(turn + 1), at(turn + 1), end)
+                                                   : CacheTiles::keys_ahead(head(0), next, end));
+        }
+        if (turn > 0) {
+          const std::int64_t last = turn - 1;
+          add(memory.weights[0] + (at(last) - begin) / kStep * kTileBytes + part(last) * each, memory.near[last % 2],
+              false, block.steps, block.each, block.part_sums(part(last)));
+        }
       }
-      add_part(block, parts - 1, begin, memory.near[(parts - 1) % 2], memory.weights[0]);
     }
     finish(walk.args, block);
   }

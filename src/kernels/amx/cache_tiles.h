@@ -1,5 +1,5 @@
-// Tiles of 64 positions of one head of a paged cache in bf16, turned into the form of B: pairs of steps side by side. A
-// tile instruction multiplies K over head_dim and V over positions.
+// One head of a paged cache in bf16, turned into tiles of B, 32 positions at a time: pairs of steps side by side, the
+// steps being those of head_dim in K and positions in V.
 #pragma once
 
 #include "kernels/amx/tiles.h"
@@ -9,15 +9,13 @@ namespace ganglion::kernels {
 namespace {
 
 struct CacheTiles {
-  static constexpr std::int64_t kTile = 64;   // positions
   static constexpr std::int64_t kStrip = 16;  // positions: a block has a multiple of it
-  static constexpr std::int64_t kStrips = kTile / kStrip;
-  static constexpr std::int64_t kStep = 32;  // of a product
-  static constexpr std::int64_t kLine = 64;  // bytes
+  static constexpr std::int64_t kStep = 32;   // of a product
+  static constexpr std::int64_t kLine = 64;   // bytes
 
   static std::int64_t steps_of(std::int64_t head_dim) noexcept { return (head_dim + kStep - 1) / kStep; }
-  // Of a turned tile: K is [strip][step], V [step][16 columns], head_dim filled up with zeros to whole steps.
-  static std::int64_t bytes(std::int64_t head_dim) noexcept { return steps_of(head_dim) * kStrips * kTileBytes; }
+  // Of 32 turned positions: K is [16 positions][step], V [16 columns], head_dim filled up with zeros to whole steps.
+  static std::int64_t bytes(std::int64_t head_dim) noexcept { return steps_of(head_dim) * 2 * kTileBytes; }
 
   // One cached head of one sequence.
   struct Walk {
@@ -36,31 +34,29 @@ struct CacheTiles {
     }
   };
 
-  // What will be read next, to be prefetched while a tile is turned, a line of the one for every two rows of the other.
-  // The block table leads all over memory, where no hardware prefetcher follows.
+  // What will be read next, to be prefetched meanwhile, two lines for every two that are read. The block table leads all
+  // over memory, where no hardware prefetcher follows.
   struct Ahead {
-    const char* strips[kStrips];
+    const char* first;
+    const char* second;
     std::int64_t stride;
   };
+  // Whether positions [begin, begin + 32) lie in one block.
+  static bool together(const Walk& walk, std::int64_t begin) noexcept {
+    return begin % walk.args.block_size + kStep <= walk.args.block_size;
+  }
+  static std::int64_t second_strip(std::int64_t begin, std::int64_t end) noexcept {
+    return begin + kStrip < end ? begin + kStrip : begin;
+  }
   static Ahead keys_ahead(const Walk& walk, std::int64_t begin, std::int64_t end) noexcept {
-    Ahead out;
-    out.stride = 4 * walk.args.block_size;
-    for (std::int64_t s = 0; s < kStrips; ++s) {
-      const std::int64_t position = begin + s * kStrip;
-      out.strips[s] = walk.keys(position < end ? position : 0);
-      // Two rows of a strip of a short block are one line; else two strips share the lines of their rows.
-      if (walk.args.block_size > kStrip && s % 2 == 1) out.strips[s] += 2 * walk.args.block_size;
-    }
-    return out;
+    const std::int64_t row = 2 * walk.args.block_size;
+    const char* first = walk.keys(begin);
+    return {first, together(walk, begin) ? first + row : walk.keys(second_strip(begin, end)), 2 * row};
   }
   static Ahead values_ahead(const Walk& walk, std::int64_t begin, std::int64_t end) noexcept {
-    Ahead out;
-    out.stride = kLine;
-    for (std::int64_t s = 0; s < kStrips; ++s) {
-      const std::int64_t position = begin + s * kStrip;
-      out.strips[s] = walk.values(position < end ? position : 0);
-    }
-    return out;
+    const char* first = walk.values(begin);
+    if (together(walk, begin)) return {first, first + kLine, 2 * kLine};
+    return {first, walk.values(second_strip(begin, end)), kLine};
   }
 
   // (a0, b0, a1, b1, ...)
@@ -75,27 +71,40 @@ struct CacheTiles {
     for (; line < end; line += kLine) _mm512_store_si512(line, _mm512_setzero_si512());
   }
 
-  // Positions [begin, begin + kTile) of K as tiles of B, as far as there are strips before `end`.
+  // One strip of K, or two that lie side by side.
+  template <int strips>
+  static void turn_strips(const char* from, std::int64_t row, std::int64_t dim, char* to, const char* first,
+                          const char* second, std::int64_t stride) noexcept {
+    alignas(kLine) static constexpr char kNone[kLine] = {};
+    const std::int64_t bytes = steps_of(dim) * kTileBytes;
+    char* line = to;
+    const auto turn = [&](const char* even, const char* odd) {
+#pragma GCC unroll 2
+      for (int s = 0; s < strips; ++s)
+        _mm512_store_si512(line + s * bytes, pairs(even + s * 2 * kStrip, odd + s * 2 * kStrip));
+      line += kLine;
+    };
+    std::int64_t d = 0;
+#pragma GCC unroll 4
+    for (; d + 1 < dim; d += 2, from += 2 * row) {
+      __builtin_prefetch(first + d / 2 * stride, 0, 2);
+      if constexpr (strips == 2) __builtin_prefetch(second + d / 2 * stride, 0, 2);
+      turn(from, from + row);
+    }
+    if (d < dim) turn(from, kNone);
+    for (int s = 0; s < strips; ++s) clear(line + s * bytes, to + (s + 1) * bytes);
+  }
+
+  // Positions [begin, begin + 32) of K, as far as there are strips before `end`.
   __attribute__((noinline)) static void turn_keys(const Walk& walk, std::int64_t begin, std::int64_t end, char* to,
                                                   const Ahead& ahead) noexcept {
-    alignas(kLine) static constexpr char kNone[kLine] = {};
     const std::int64_t dim = walk.args.head_dim, row = 2 * walk.args.block_size;
-    const std::int64_t bytes = steps_of(dim) * kTileBytes;
-    for (std::int64_t s = 0; s < kStrips && begin + s * kStrip < end; ++s, to += bytes) {
-      const char* from = walk.keys(begin + s * kStrip);
-      const char* later = ahead.strips[s];
-      char* line = to;
-      std::int64_t d = 0;
-#pragma GCC unroll 4
-      for (; d + 1 < dim; d += 2, from += 2 * row, line += kLine, later += ahead.stride) {
-        __builtin_prefetch(later, 0, 2);
-        _mm512_store_si512(line, pairs(from, from + row));
-      }
-      if (d < dim) {
-        _mm512_store_si512(line, pairs(from, kNone));
-        line += kLine;
-      }
-      clear(line, to + bytes);
+    if (together(walk, begin))
+      return turn_strips<2>(walk.keys(begin), row, dim, to, ahead.first, ahead.second, ahead.stride);
+    turn_strips<1>(walk.keys(begin), row, dim, to, ahead.first, nullptr, ahead.stride);
+    if (begin + kStrip < end) {
+      turn_strips<1>(walk.keys(begin + kStrip), row, dim, to + steps_of(dim) * kTileBytes, ahead.second, nullptr,
+                     ahead.stride);
     }
   }
 
@@ -105,21 +114,25 @@ struct CacheTiles {
   __attribute__((noinline)) static bool turn_values(const Walk& walk, std::int64_t begin, std::int64_t end, char* to,
                                                     const Ahead& ahead) noexcept {
     const std::int64_t dim = walk.args.head_dim, columns = steps_of(dim);
-    const __mmask32 last = dim % kStep == 0 ? ~0u : (1u << dim % kStep) - 1u;
+    const __mmask32 last = dim % kStep == 0 ? ~__mmask32{0} : (__mmask32{1} << dim % kStep) - 1;
     const __m512i magnitude = _mm512_set1_epi16(0x7fff);
     __m512i top = _mm512_setzero_si512();
-    for (std::int64_t s = 0; s < kStrips && begin + s / 2 * kStep < end; ++s) {
-      const std::int64_t there = end - begin - s * kStrip;
-      const char* from = walk.values(there > 0 ? begin + s * kStrip : begin);
-      const char* later = ahead.strips[s];
-      char* lines = to + s / 2 * 2 * columns * kTileBytes + s % 2 * (kTileBytes / 2);
-      for (std::int64_t p = 0; p < kStrip; p += 2, from += 4 * dim, lines += kLine) {
-        char* line = lines;
-        for (std::int64_t c = 0; c < columns; ++c, line += 2 * kTileBytes, later += kLine) {
-          const __mmask32 mask = c + 1 < columns ? ~0u : last;
-          const __m512i first = _mm512_maskz_loadu_epi16(p < there ? mask : 0, from + c * kLine);
-          const __m512i second = _mm512_maskz_loadu_epi16(p + 1 < there ? mask : 0, from + 2 * dim + c * kLine);
-          __builtin_prefetch(later, 0, 2);
+    const char* first_later = ahead.first;
+    const char* second_later = ahead.second;
+    for (std::int64_t strip = 0; strip < kStep; strip += kStrip, to += kTileBytes / 2) {
+      const std::int64_t there = end - begin - strip;
+      const char* from = walk.values(there > 0 ? begin + strip : begin);
+      for (std::int64_t p = 0; p < kStrip; p += 2, from += 4 * dim) {
+        char* line = to + p / 2 * kLine;
+        for (std::int64_t c = 0; c < columns; ++c, line += 2 * kTileBytes) {
+          const __mmask32 mask = c + 1 < columns ? ~__mmask32{0} : last;
+          const __m512i first = _mm512_maskz_loadu_epi16(p < there ? mask : __mmask32{0}, from + c * kLine);
+          const __m512i second =
+              _mm512_maskz_loadu_epi16(p + 1 < there ? mask : __mmask32{0}, from + 2 * dim + c * kLine);
+          __builtin_prefetch(first_later, 0, 2);
+          __builtin_prefetch(second_later, 0, 2);
+          first_later += ahead.stride;
+          second_later += ahead.stride;
           top = _mm512_max_epu16(top, _mm512_and_si512(first, magnitude));
           top = _mm512_max_epu16(top, _mm512_and_si512(second, magnitude));
           _mm512_store_si512(line, _mm512_unpacklo_epi16(first, second));

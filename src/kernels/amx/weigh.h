@@ -8,7 +8,7 @@ namespace ganglion::kernels {
 namespace {
 
 struct Weigh {
-  static constexpr std::int64_t kTile = CacheTiles::kTile, kLine = CacheTiles::kLine;
+  static constexpr std::int64_t kTile = 64, kLine = CacheTiles::kLine;  // positions; bytes
   static constexpr std::int64_t kRows = kTileRows;
   // A query's top moves when a score is so much above it, in powers of two: weights may be as large, and sums have to be
   // multiplied by what the top moves by only then. In f32 and bf16 large weights are as exact as small ones.
