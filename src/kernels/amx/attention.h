@@ -34,8 +34,9 @@ struct TileAttention {
   // As Table::attention_scratch.
   static std::int64_t scratch(std::int64_t head_dim) noexcept {
     const std::int64_t steps = CacheTiles::steps_of(head_dim);
-    return (kLine + 2 * (kScoreBytes + kWeightBytes) + kTileBytes + 3 * near_bytes(steps) +
-            sums_bytes(steps) + kBlocks * (q_bytes(steps) + sums_bytes(steps))) / 4;
+    return (kLine + 2 * (kScoreBytes + kWeightBytes) + kTileBytes + 3 * near_bytes(steps) + sums_bytes(steps) +
+            kBlocks * (q_bytes(steps) + sums_bytes(steps))) /
+           4;
   }
   // Where it all is. Of scores and weights there are two: tiles are not loaded from stores that are still under way.
   struct Memory {
@@ -152,7 +153,8 @@ struct TileAttention {
   }
 
   // sums += weights . v of one part, over 32 or 64 positions; 2 * steps tiles of sums.
-  __attribute__((noinline)) static void add(const char* weights, const char* values, bool two, std::int64_t steps, std::int64_t each, char* sums) noexcept {
+  __attribute__((noinline)) static void add(const char* weights, const char* values, bool two, std::int64_t steps,
+                                            std::int64_t each, char* sums) noexcept {
     asm volatile("" ::: "memory");
     const std::int64_t size = each * kLine, half = 2 * steps * kTileBytes;
     for (std::int64_t step = 0; step < steps; step += 2, sums += 4 * size, values += 4 * kTileBytes) {
@@ -198,8 +200,7 @@ struct TileAttention {
     const float scale = (args.scale < 0 ? -args.scale : args.scale) * 1.44269504f;  // exp(x) = 2^(x / ln 2)
     alignas(kLine) float shrink[kRows];
     const auto run = block.state.first_seen < begin + kTile ? Weigh::run<true> : Weigh::run<false>;
-    unsigned moved =
-        run(block.state, memory.scores[turn], memory.weights[turn], begin, scale, memory.lines, shrink);
+    unsigned moved = run(block.state, memory.scores[turn], memory.weights[turn], begin, scale, memory.lines, shrink);
     if (begin == 0) return;  // the sums are zero
     for (moved &= (1u << block.state.rows) - 1u; moved != 0; moved &= moved - 1) {
       const int row = __builtin_ctz(moved);
@@ -212,7 +213,8 @@ struct TileAttention {
 
   // Positions [begin, begin + kTile) before `end` of K or V, turned; of V, whether all is finite.
   static void turn_keys(const Walk& walk, std::int64_t begin, std::int64_t end, char* to) noexcept {
-    for (std::int64_t at = begin; at < begin + kTile && at < end; at += kStep, to += CacheTiles::bytes(walk.args.head_dim))
+    for (std::int64_t at = begin; at < begin + kTile && at < end;
+         at += kStep, to += CacheTiles::bytes(walk.args.head_dim))
       CacheTiles::turn_keys(walk, at, end, to, CacheTiles::values_ahead(walk, at, end));
   }
   static bool turn_values(const Walk& walk, std::int64_t begin, std::int64_t end, char* to) noexcept {

@@ -34,8 +34,8 @@ struct CacheTiles {
     }
   };
 
-  // What will be read next, to be prefetched meanwhile, two lines for every two that are read. The block table leads all
-  // over memory, where no hardware prefetcher follows.
+  // What will be read next, to be prefetched meanwhile, two lines for every two that are read. The block table leads
+  // all over memory, where no hardware prefetcher follows.
   struct Ahead {
     const char* first;
     const char* second;

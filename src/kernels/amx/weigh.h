@@ -10,8 +10,8 @@ namespace {
 struct Weigh {
   static constexpr std::int64_t kTile = 64, kLine = CacheTiles::kLine;  // positions; bytes
   static constexpr std::int64_t kRows = kTileRows;
-  // A query's top moves when a score is so much above it, in powers of two: weights may be as large, and sums have to be
-  // multiplied by what the top moves by only then. In f32 and bf16 large weights are as exact as small ones.
+  // A query's top moves when a score is so much above it, in powers of two: weights may be as large, and sums have to
+  // be multiplied by what the top moves by only then. In f32 and bf16 large weights are as exact as small ones.
   static constexpr float kSlack = 8.0f;
 
   // What the queries are at after some tiles. Scores are meant in powers of two.
@@ -54,8 +54,8 @@ struct Weigh {
     static __m512 join(__m512 a, __m512 b) noexcept { return _mm512_max_ps(a, b); }
   };
 
-  // scores f32 [4][row][16] -> weights bf16 [2][row][32], of positions [begin, begin + kTile); `scale` >= 0 makes scores
-  // powers of two. Where the lanes set in the result are, the sums must be multiplied by the row's shrink first.
+  // scores f32 [4][row][16] -> weights bf16 [2][row][32], of positions [begin, begin + kTile); `scale` >= 0 makes
+  // scores powers of two. Where the lanes set in the result are, the sums must be multiplied by the row's shrink first.
   // `lines`, [row][16], is for what is summed.
   template <bool masked>
   __attribute__((noinline)) static unsigned run(State& state, const char* scores, char* weights, std::int64_t begin,
