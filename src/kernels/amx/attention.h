@@ -90,6 +90,10 @@ struct TileAttention {
     block.state.rows = 0;
     Weigh::start(block.state);
   }
+  // Rows of q and of the result lie far apart.
+  static void prefetch(const float* row, std::int64_t head_dim) noexcept {
+    for (std::int64_t d = 0; d < head_dim; d += 16) __builtin_prefetch(row + d);
+  }
   // A scale below zero is q's sign.
   static void add_query(const AttentionArgs& args, std::int64_t token, std::int64_t head, Block& block) noexcept {
     const std::int64_t row = block.state.rows++;
@@ -245,6 +249,7 @@ struct TileAttention {
   }
 
   static void finish(const AttentionArgs& args, const Block& block) noexcept {
+    for (std::int64_t r = 0; r < block.state.rows; ++r) prefetch(block.out[r], args.head_dim);
     for (std::int64_t r = 0; r < block.state.rows; ++r) {
       const __m512 total = Vec::all_of(block.state.totals + r);
       const char* line = block.row_sums(r);
@@ -366,6 +371,8 @@ struct TileAttention {
       const std::int64_t last = smaller((kv_head + 1) * group, args.head_end);
       std::int64_t count = 0;
       for (std::int64_t token = begin; token < end; ++token) {
+        if (token + kRows < end)
+          prefetch(args.q + (token + kRows) * args.q_stride + first * args.head_dim, (last - first) * args.head_dim);
         for (std::int64_t head = first; head < last; ++head) {
           if (count == 0 || blocks[count - 1].state.rows == kRows) {
             if (count == kBlocks) {
