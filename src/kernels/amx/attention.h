@@ -249,7 +249,6 @@ struct TileAttention {
   }
 
   static void finish(const AttentionArgs& args, const Block& block) noexcept {
-    for (std::int64_t r = 0; r < block.state.rows; ++r) prefetch(block.out[r], args.head_dim);
     for (std::int64_t r = 0; r < block.state.rows; ++r) {
       const __m512 total = Vec::all_of(block.state.totals + r);
       const char* line = block.row_sums(r);
@@ -291,13 +290,18 @@ struct TileAttention {
           }
         }
         if (b < there) {
+          if (seeing[b]->state.last_seen <= begin + kTile) {
+            for (std::int64_t r = 0; r < seeing[b]->state.rows; ++r) prefetch(seeing[b]->out[r], walk.args.head_dim);
+          }
           const std::int64_t strips = (seeing[b]->state.last_seen - begin + kStrip - 1) / kStrip;
           score_part(*seeing[b], 0, strips, memory.near[0], memory.scores[turn]);
         }
         if (b >= 1 && b <= there) weigh(*seeing[b - 1], walk.args, memory, begin, 1 - turn);
       }
+      for (std::int64_t b = 0; b < there; ++b) {
+        if (seeing[b]->state.last_seen <= begin + kTile) finish(walk.args, *seeing[b]);
+      }
     }
-    for (std::int64_t b = 0; b < count; ++b) finish(walk.args, blocks[b]);
   }
 
   // A block of several cached heads of one token, from walk's on. They take turns at every 32 positions, since they lie
