@@ -234,6 +234,7 @@ struct Table {
 const Table* find_table(std::string_view isa) noexcept;
 // "avx512" for amx and f32: the table that the matmul of a table is taken from, since tables share kernels.
 std::string_view matmul_isa(const Table& table, Storage storage) noexcept;
+std::string_view attention_isa(const Table& table, Storage storage) noexcept;  // the same of attention, of a cache
 // Every table compiled in, runnable here or not, best first; `count` is set.
 struct TableInfo {
   const Table* table;
