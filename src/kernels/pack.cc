@@ -179,6 +179,13 @@ std::size_t packed_bytes_in_panels(Storage storage, std::int64_t n, std::int64_t
 template std::size_t packed_bytes_in_panels<16>(Storage, std::int64_t, std::int64_t) noexcept;
 template std::size_t packed_bytes_in_panels<32>(Storage, std::int64_t, std::int64_t) noexcept;
 
+template <std::int64_t width>
+std::int64_t packed_scale_bytes(std::int64_t n, std::int64_t groups) noexcept {
+  return static_cast<std::int64_t>(packed_bytes_in_panels<width>(Storage::kBF16, n, groups));
+}
+template std::int64_t packed_scale_bytes<16>(std::int64_t, std::int64_t) noexcept;
+template std::int64_t packed_scale_bytes<32>(std::int64_t, std::int64_t) noexcept;
+
 void pack_in_panels(std::int64_t width, const Conversions& conversions, Storage from, const void* rows, Storage to,
                     void* panels, std::int64_t n_begin, std::int64_t n_end, std::int64_t k) noexcept {
   const Packing packing{width, conversions, from, to, k};

@@ -48,9 +48,7 @@ void pack(Storage from, const void* rows, Storage to, void* panels, std::int64_t
 
 // Table::packed_scale_bytes and Table::pack_scales.
 template <std::int64_t width>
-std::int64_t packed_scale_bytes(std::int64_t n, std::int64_t groups) noexcept {
-  return static_cast<std::int64_t>(packed_bytes_in_panels<width>(Storage::kBF16, n, groups));
-}
+std::int64_t packed_scale_bytes(std::int64_t n, std::int64_t groups) noexcept;
 template <std::int64_t width, const Conversions& conversions>
 void pack_scales(Storage from, const void* rows, void* panels, std::int64_t n_begin, std::int64_t n_end,
                  std::int64_t /*n*/, std::int64_t groups) noexcept {

@@ -47,15 +47,27 @@ const TableInfo* all_tables(int* count) noexcept {
 std::int64_t no_matmul_scratch(Storage, std::int64_t, std::int64_t) noexcept { return 0; }
 std::int64_t nothing_prepared(Storage, std::int64_t, std::int64_t, std::int64_t) noexcept { return 0; }
 
-std::string_view matmul_isa(const Table& table, Storage storage) noexcept {
-  const auto index = static_cast<std::size_t>(storage);
+namespace {
+
+// The table that the entry of a table comes from.
+template <class Entry>
+std::string_view origin(const Table& table, const Entry& entry) noexcept {
   std::string_view isa = table.isa;
   int count = 0;
   const TableInfo* tables = all_tables(&count);  // best first, so the last that has it is the one it comes from
   for (int i = 0; i < count; ++i) {
-    if (tables[i].table->matmul[index] == table.matmul[index]) isa = tables[i].table->isa;
+    if (entry(*tables[i].table) == entry(table)) isa = tables[i].table->isa;
   }
   return isa;
+}
+
+}  // namespace
+
+std::string_view matmul_isa(const Table& table, Storage storage) noexcept {
+  return origin(table, [=](const Table& any) { return any.matmul[static_cast<std::size_t>(storage)]; });
+}
+std::string_view attention_isa(const Table& table, Storage storage) noexcept {
+  return origin(table, [=](const Table& any) { return any.attention[static_cast<std::size_t>(storage)]; });
 }
 
 const Table* find_table(std::string_view isa) noexcept {

@@ -36,7 +36,7 @@ PARTS = [([HERE / "blob.cc", ROOT / "tests/tiles/tile_model.cc", KERNELS / "avx5
 LINK = ["-nostdlib", "-static", "-no-pie", "-Wl,--build-id=none", "-Wl,-Ttext=0x400000", "-Wl,-e,entry", "-Wl,-N", "-Wl,--no-warn-rwx-segments"]
 DATA = 0x1000000
 WIDTH = 32  # of a panel
-SPARE = 1 << 20  # for the scratch and the prepared rows of the matmuls below; blob.cc checks that it is enough
+SCRATCH = 1 << 20  # for the matmuls below; blob.cc checks that it is enough
 CANARY = 12345.0
 
 
@@ -90,20 +90,23 @@ class Floats:
     """How a storage keeps a weight of floats, [k][32 columns] in a panel, and what a matmul of it may be off by."""
 
     # Bits of x that products keep (Table::product_bits).
-    def __init__(self, name, index, size, encode, decode, product_bits=24, pairs=False):
+    def __init__(self, name, index, size, encode, decode, product_bits=24):
         self.name, self.index, self.size, self.encode, self.decode, self.product_bits = name, index, size, encode, decode, product_bits
-        self.pairs = pairs  # of steps side by side in every column, k filled up to 32 (src/kernels/amx/pair_panels.h)
+
+    def steps(self, k):
+        return k
+
+    def place(self, column, i, k):
+        return column // WIDTH * WIDTH * k + i * WIDTH + column % WIDTH
 
     def pack(self, draw, n, k):
         """Panels, scales, and the weight that they mean, row after row."""
-        steps = (k + 31) // 32 * 32 if self.pairs else k
-        weight, panels = [0.0] * (n * k), bytearray(panels_of(n) * WIDTH * steps * self.size)
+        weight, panels = [0.0] * (n * k), bytearray(panels_of(n) * WIDTH * self.steps(k) * self.size)
         for column in range(n):
             for i in range(k):
                 data = self.encode(draw.gauss(0, 0.1))
                 weight[column * k + i] = self.decode(data)
-                panel, j = divmod(column, WIDTH)
-                at = (panel * WIDTH * steps + (i // 2 * 2 * WIDTH + 2 * j + i % 2 if self.pairs else i * WIDTH + j)) * self.size
+                at = self.place(column, i, k) * self.size
                 panels[at:at + self.size] = data
         return panels, b"", weight
 
@@ -114,6 +117,16 @@ class Floats:
         """A chain of k multiply-adds and the bias, 2^-24 of the sum of magnitudes each; see src/kernels/matmul_test.cc."""
         chain = (4 * len(x) + 6 if self.product_bits < 24 else len(x) + 2) * 2.0**-24
         return (chain + (2.0**-15 if self.product_bits == 16 else 0)) * sum(map(abs, products)) + 1e-30
+
+
+class Pairs(Floats):
+    """bf16 as tiles want it, two steps of k side by side (src/kernels/amx/pair_panels.h)."""
+
+    def steps(self, k):
+        return (k + 31) // 32 * 32
+
+    def place(self, column, i, k):
+        return column // WIDTH * WIDTH * self.steps(k) + i // 2 * 2 * WIDTH + column % WIDTH * 2 + i % 2
 
 
 class Whole:
@@ -155,9 +168,8 @@ def f16(product_bits=24):
     return Floats("f16", 1, 2, lambda v: struct.pack("<e", v), lambda b: struct.unpack("<e", b)[0], product_bits)
 
 
-def bf16(product_bits=24, pairs=False):
-    return Floats("bf16", 2, 2, lambda v: struct.pack("<H", to_bf16(v)), lambda b: struct.unpack("<f", b"\0\0" + b)[0],
-                  product_bits, pairs)
+def bf16(kind=Floats, product_bits=24):
+    return kind("bf16", 2, 2, lambda v: struct.pack("<H", to_bf16(v)), lambda b: struct.unpack("<f", b"\0\0" + b)[0], product_bits)
 
 
 F32 = Floats("f32", 0, 4, lambda v: struct.pack("<f", v), lambda b: struct.unpack("<f", b)[0])
@@ -171,7 +183,7 @@ class Jobs:
 
     def __init__(self, machine):
         self.machine, self.next, self.jobs = machine, DATA, []
-        self.scratch, self.prepared = self.place(bytes(SPARE)), self.place(bytes(SPARE))
+        self.scratch = self.place(bytes(SCRATCH))
 
     def place(self, data):
         address = self.next
@@ -181,8 +193,8 @@ class Jobs:
 
     def add(self, kernel, x, out, table=AVX512, storage=0, panels=0, scales=0, bias=0, residual=0, rows=0, k=0, n=0,
             begin=0, end=0, x_stride=0, out_stride=0, group=0, activation=0):
-        self.jobs.append(struct.pack("<11Q9qQ", kernel, TABLES.index(table), storage, x, panels, scales, bias, residual, out,
-                                     self.scratch, self.prepared, SPARE, rows, k, n, begin, end, x_stride, out_stride, group, activation))
+        self.jobs.append(struct.pack("<10Q9qQ", kernel, TABLES.index(table), storage, x, panels, scales, bias, residual, out,
+                                     self.scratch, SCRATCH, rows, k, n, begin, end, x_stride, out_stride, group, activation))
 
     def run(self, entry):
         self.machine.call(entry, self.place(b"".join(self.jobs)), len(self.jobs))
@@ -288,7 +300,7 @@ def whole_number_and_tile_cases(jobs):
     floats = [(1, 1, 1), (2, 37, 33), (5, 64, 70), (20, 65, 31), (50, 131, 37)]
     s8 = [(1, 3, 1), (7, 64, 33), (20, 77, 31), (9, 600, 20)]
     s4 = {32: [(1, 32, 33), (5, 96, 31), (19, 160, 35)], 64: [(18, 192, 33)], 128: [(17, 256, 20)], 20: [(3, 60, 33)]}
-    cases = [Matmul(jobs, AMX, storage, *shape) for storage in (f16(product_bits=16), bf16(product_bits=8, pairs=True)) for shape in floats]
+    cases = [Matmul(jobs, AMX, storage, *shape) for storage in (f16(product_bits=16), bf16(Pairs, product_bits=8)) for shape in floats]
     for table in (AVX512_VNNI, AMX):
         cases += [Matmul(jobs, table, Whole("s8", 3), *shape) for shape in s8]
         cases += [Matmul(jobs, table, Whole(f"s4 in groups of {group}", 4, group), *shape)

@@ -5,7 +5,7 @@
 namespace ganglion::kernels {
 namespace {
 
-// avx512_vnni, but for products of 16-bit floats and of whole numbers.
+// avx512_vnni, but for products of 16-bit floats and of whole numbers, and attention over a cache in bf16.
 constexpr Table make_amx_table() noexcept {
   Table table = make_avx512_vnni_table();
   table.isa = "amx";
@@ -23,6 +23,9 @@ constexpr Table make_amx_table() noexcept {
   table.prepare_rows = amx::prepare_rows;
   table.product_bits[static_cast<int>(Storage::kF16)] = 16;
   table.product_bits[static_cast<int>(Storage::kBF16)] = 8;
+  table.attention[static_cast<int>(Storage::kBF16)] = amx::attention_bf16;
+  table.attention_scratch = amx::attention_scratch;
+  table.attention_bits[static_cast<int>(Storage::kBF16)] = 8;
   return table;
 }
 
