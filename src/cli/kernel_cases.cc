@@ -48,7 +48,7 @@ double bytes_of(Storage storage, double elements) {
 KernelCase matmul(const Table& table, const KernelSizes& sizes, Storage storage, std::int64_t rows, bool all_weights,
                   int threads) {
   struct Memory {
-    Buffer panels, scales, x, out;
+    Buffer panels, scales, x, prepared, out;
     std::vector<Buffer> scratch;
   };
   const std::int64_t n = sizes.n, k = sizes.k;
@@ -73,12 +73,24 @@ KernelCase matmul(const Table& table, const KernelSizes& sizes, Storage storage,
     scale_bytes = 4 * static_cast<double>(n);
   } else if (storage == Storage::kS4) {
     Buffer scales = floats(n * k / kGroup);
-    memory->scales = Buffer(table.packed_bytes(Storage::kBF16, n, k / kGroup));
-    table.pack(Storage::kF32, scales.data(), Storage::kBF16, memory->scales.data(), 0, n, n, k / kGroup);
+    memory->scales = Buffer(static_cast<std::size_t>(table.packed_scale_bytes(n, k / kGroup)));
+    table.pack_scales(Storage::kF32, scales.data(), memory->scales.data(), 0, n, n, k / kGroup);
     scale_bytes = 2 * static_cast<double>(n * k / kGroup);
   }
   memory->x = floats(rows * k);
   memory->out = floats(rows * n);
+  const std::int64_t group = storage == Storage::kS4 ? kGroup : 0;
+  if (const std::int64_t bytes = table.prepared_bytes(storage, rows, k, group); bytes > 0) {
+    memory->prepared = Buffer(static_cast<std::size_t>(bytes));
+    table.prepare_rows(storage, {.x = as_floats(memory->x),
+                                 .out = memory->prepared.data(),
+                                 .rows = rows,
+                                 .k = k,
+                                 .x_stride = k,
+                                 .group = group,
+                                 .row_begin = 0,
+                                 .row_end = rows});
+  }
   memory->scratch = scratches(threads, table.matmul_scratch(storage, rows, k));
 
   KernelCase out;
@@ -98,7 +110,8 @@ KernelCase matmul(const Table& table, const KernelSizes& sizes, Storage storage,
     args.n = args.out_stride = n;
     args.n_begin = share.begin * table.panel_width;
     args.n_end = std::min(n, share.end * table.panel_width);
-    args.group = storage == Storage::kS4 ? kGroup : 0;
+    args.group = group;
+    args.prepared = memory->prepared.data();
     args.scratch = memory->scratch[static_cast<std::size_t>(thread)].data();
     for (std::int64_t weight = 0; weight < weights; ++weight) {
       args.panels = memory->panels.data() + weight * one;

@@ -21,6 +21,15 @@ program::WeightForm panels(const kernels::Table& table, DType storage, std::int6
   return form;
 }
 
+program::WeightForm scales(const kernels::Table& table, std::int64_t n, std::int64_t groups) {
+  program::WeightForm form;
+  form.packed = form.scales = true;
+  form.n = n;
+  form.k = groups;
+  form.bytes = table.packed_scale_bytes(n, groups);
+  return form;
+}
+
 }  // namespace
 
 void Lowering::lower_matmul(std::int32_t index) {
@@ -33,7 +42,7 @@ void Lowering::lower_matmul(std::int32_t index) {
   std::vector<Operand> operands = {operand(source.operands[0]), weight_operand(source.operands[1], form)};
   std::size_t next = 2;
   if (params.group > 0) {  // scales go along with the panels
-    form = panels(table_, DType::kBF16, params.n, params.k / params.group);
+    form = scales(table_, params.n, params.k / params.group);
     operands.push_back(weight_operand(source.operands[next++], form));
   }
   for (std::size_t i = next; i < source.operands.size(); ++i) operands.push_back(operand(source.operands[i]));
@@ -41,8 +50,31 @@ void Lowering::lower_matmul(std::int32_t index) {
   if (params.has_residual && root(source.operands.back()) != root(source.operands[0])) {
     reusable.push_back(source.operands.back());
   }
+  const std::optional<Operand> made = prepared(source);
+  program::MatmulParams with = params;
+  with.prepared = made.has_value();
+  if (made) operands.push_back(*made);
   const Operand to = result_over(index, reusable);
-  emit(source, params, std::move(operands), {to});
+  emit(source, with, std::move(operands), {to});
+}
+
+std::optional<Operand> Lowering::prepared(const Node& matmul) {
+  const auto& params = std::get<program::MatmulParams>(matmul.params);
+  const Value x = root(matmul.operands[0]);
+  const std::int64_t rows = graph_.result(matmul.operands[0]).shape.dims[0];
+  const std::int64_t bytes = table_.prepared_bytes(storage_of(params.storage), rows, params.k, params.group);
+  if (bytes == 0) return std::nullopt;
+  const auto [found, fresh] = prepared_.try_emplace({number(x), params.storage, params.group});
+  if (fresh) {
+    const Node& owner = node(x);
+    const Operand from = operand(matmul.operands[0]);
+    Operand& to = found->second = temporary(owner, bytes);
+    to.dims = {rows, (bytes + rows - 1) / rows};
+    to.rows = from.rows;
+    emit(matmul, program::PrepareRowsParams{params.k, params.storage, params.group}, {from}, {to}).per_rank =
+        !owner.replicated;
+  }
+  return found->second;
 }
 
 void Lowering::lower_rowwise(std::int32_t index) {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <map>
+#include <optional>
+#include <tuple>
 #include <unordered_map>
 
 #include "compiler/lower.h"
@@ -54,6 +56,8 @@ class Lowering {
 
   // lower_kernels.cc
   void lower_matmul(std::int32_t index);
+  // What a matmul reads of its x, made once for all matmuls that read the same; none when it reads x.
+  std::optional<program::Operand> prepared(const Node& matmul);
   void lower_rowwise(std::int32_t index);  // norms, rotary: row by row, over operand 0 when it dies
   void lower_embedding(std::int32_t index);
   bool is_packed_by_rows(Value weight);
@@ -92,7 +96,8 @@ class Lowering {
   std::vector<std::int32_t> direct_result_;    // by value number of the root: result index or -1
   std::vector<bool> updates_state_;            // by node
   std::vector<std::int32_t> state_of_output_;  // by output: index of states, or -1
-  std::map<std::pair<std::int64_t, int>, std::int32_t> weight_index_;  // parameter, form
+  std::map<std::tuple<std::size_t, DType, std::int64_t>, program::Operand> prepared_;  // by x, storage, group
+  std::map<std::pair<std::int64_t, int>, std::int32_t> weight_index_;                  // parameter, form
   std::unordered_map<const Tensor*, std::int64_t> constant_offset_;
   std::unordered_map<const Graph*, std::shared_ptr<const program::Program>> callees_;
 };

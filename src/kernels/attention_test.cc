@@ -14,7 +14,7 @@ struct Shape {
 };
 
 constexpr Shape kShapes[] = {{4, 4, 64, 16}, {4, 2, 80, 16},  {8, 2, 32, 32},  {2, 1, 128, 16}, {6, 2, 20, 32},
-                             {3, 3, 17, 48}, {1, 1, 256, 16}, {20, 1, 48, 32}, {40, 20, 8, 64}};
+                             {3, 3, 17, 48}, {1, 1, 256, 16}, {20, 1, 48, 32}, {40, 20, 8, 64}, {32, 2, 48, 16}};
 
 // Sequences of given lengths in shuffled blocks of a cache whose unused places are NaN, and one query per position.
 struct Scene {
@@ -206,6 +206,25 @@ TEST_P(Attention, AgreesWithDoublePrecision) {
         }
         for (std::int64_t i = shape.heads * shape.head_dim; i < scene.stride(); ++i) {
           ASSERT_EQ(out[token * scene.stride() + i], Scene::kCanary) << "wrote after a row";
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Attention, AgreesWhereWeightsAreFarApart) {
+  for (const Shape& shape : kShapes) {
+    Scene scene(table(), Storage::kF32, shape, {150});
+    for (float& value : scene.q) value *= 8.0f;
+    const std::vector<float> out = scene.run(scene.in_order(), scene.tokens(), shape.heads);
+    for (std::int64_t token = 0; token < scene.tokens(); token += 7) {
+      for (std::int64_t head = 0; head < shape.heads; ++head) {
+        for (std::int64_t d = 0; d < shape.head_dim; d += 5) {
+          double largest = 0.0;
+          const double exact = scene.exact(token, head, d, &largest);
+          // As above, scores being eight times as large: weights reach down to e^-200 and less.
+          ASSERT_NEAR(out[token * scene.stride() + head * shape.head_dim + d], exact, 16e-5 * (1 + largest))
+              << "dim " << shape.head_dim << " token " << token;
         }
       }
     }

@@ -46,6 +46,17 @@ void pack(Storage from, const void* rows, Storage to, void* panels, std::int64_t
   pack_in_panels(width, conversions, from, rows, to, panels, n_begin, n_end, k);
 }
 
+// Table::packed_scale_bytes and Table::pack_scales.
+template <std::int64_t width>
+std::int64_t packed_scale_bytes(std::int64_t n, std::int64_t groups) noexcept {
+  return static_cast<std::int64_t>(packed_bytes_in_panels<width>(Storage::kBF16, n, groups));
+}
+template <std::int64_t width, const Conversions& conversions>
+void pack_scales(Storage from, const void* rows, void* panels, std::int64_t n_begin, std::int64_t n_end,
+                 std::int64_t /*n*/, std::int64_t groups) noexcept {
+  pack_in_panels(width, conversions, from, rows, Storage::kBF16, panels, n_begin, n_end, groups);
+}
+
 void gather_rows_of_panels(std::int64_t width, const Conversions& conversions, Storage storage, const void* panels,
                            const float* scales, const std::int32_t* ids, float* out, std::int64_t count,
                            std::int64_t rows, std::int64_t cols) noexcept;

@@ -52,6 +52,7 @@ const TableInfo* all_tables(int* count) noexcept {
 }
 
 std::int64_t no_matmul_scratch(Storage, std::int64_t, std::int64_t) noexcept { return 0; }
+std::int64_t nothing_prepared(Storage, std::int64_t, std::int64_t, std::int64_t) noexcept { return 0; }
 
 namespace {
 

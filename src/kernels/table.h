@@ -48,10 +48,24 @@ struct MatmulArgs {
   std::int64_t n_end = 0;    // a multiple of panel_width, or n
   std::int64_t x_stride = 0;
   std::int64_t out_stride = 0;
-  std::int64_t group = 0;   // s4: divides k
-  void* scratch = nullptr;  // Table::matmul_scratch bytes, private to the call, on a cache line
+  std::int64_t group = 0;          // s4: divides k
+  const void* prepared = nullptr;  // what Table::prepare_rows has made of x, where Table::prepared_bytes is not 0
+  void* scratch = nullptr;         // Table::matmul_scratch bytes, private to the call, on a cache line
   Activation activation = Activation::kNone;
 };
+
+// x in the form that a matmul of some storage reads it in. The call does rows [row_begin, row_end).
+struct PrepareArgs {
+  const float* x = nullptr;  // [rows, k], rows x_stride floats apart
+  void* out = nullptr;       // Table::prepared_bytes of all rows, on a cache line
+  std::int64_t rows = 0;     // as MatmulArgs::rows
+  std::int64_t k = 0;
+  std::int64_t x_stride = 0;
+  std::int64_t group = 0;      // as MatmulArgs::group
+  std::int64_t row_begin = 0;  // a multiple of kPreparedTogether
+  std::int64_t row_end = 0;    // a multiple of kPreparedTogether, or rows
+};
+inline constexpr std::int64_t kPreparedTogether = 16;
 
 // Attention of tokens over a paged cache, online softmax, causal: token t sees cached positions 0..position[t] of the
 // sequence whose blocks are block_table[sequence[t], :]. Position p lives in block block_table[s, p / block_size] at
@@ -155,8 +169,9 @@ enum class Binary : std::uint8_t { kAdd, kSubtract, kMultiply, kDivide, kMaximum
 // Table::product_bits of products of whole numbers.
 inline constexpr int kWholeProductBits = 15;
 
-// Table::matmul_scratch of a table that wants none.
+// Table::matmul_scratch and Table::prepared_bytes of a table that wants none.
 std::int64_t no_matmul_scratch(Storage storage, std::int64_t rows, std::int64_t k) noexcept;
+std::int64_t nothing_prepared(Storage storage, std::int64_t rows, std::int64_t k, std::int64_t group) noexcept;
 
 struct Table {
   std::string_view isa;      // "scalar", "avx2", "avx512", "avx512_vnni", "amx"
@@ -166,7 +181,8 @@ struct Table {
   // Bytes of a packed [n, k] weight: panels of panel_width output features, k-major inside a panel
   // (panel p, row k, column j) = w[p * panel_width + j, k], the last panel padded with zeros. In s4 column j of the
   // panel's first half is the low four bits of a byte, two's complement, and column j + panel_width / 2 the high ones.
-  // A table whose packing is "... by fours" has whole numbers otherwise (avx512_vnni/panels.h).
+  // A table whose packing is "... by fours" has whole numbers otherwise (avx512_vnni/panels.h), and bf16 where it is
+  // "... bf16 by pairs" (amx/pair_panels.h).
   std::size_t (*packed_bytes)(Storage storage, std::int64_t n, std::int64_t k) noexcept;
   // Packs rows [n_begin, n_end) (n_begin a multiple of panel_width) of w, given dense [n_end - n_begin, k] in `from`,
   // into `panels` (the whole weight's), stored as `to`. Converts floats with round to nearest even; s8 and s4 are
@@ -177,10 +193,18 @@ struct Table {
   // of the panels are left alone.
   void (*pack_turned)(Storage from, const void* rows, Storage to, void* panels, std::int64_t k_begin,
                       std::int64_t k_end, std::int64_t n, std::int64_t k) noexcept;
+  // The scales of s4, [n, groups]: as bf16 weights of a table that packs all floats alike.
+  std::int64_t (*packed_scale_bytes)(std::int64_t n, std::int64_t groups) noexcept;
+  void (*pack_scales)(Storage from, const void* rows, void* panels, std::int64_t n_begin, std::int64_t n_end,
+                      std::int64_t n, std::int64_t groups) noexcept;
   // By storage of the weight.
   void (*matmul[kWeightStorageCount])(const MatmulArgs& args) noexcept;
   // Bytes of MatmulArgs::scratch for up to `rows` rows; 0: none is wanted.
   std::int64_t (*matmul_scratch)(Storage storage, std::int64_t rows, std::int64_t k) noexcept;
+  // Bytes of MatmulArgs::prepared for so many rows, which all calls for parts of a matmul share; 0: the matmul reads x.
+  // Fewer rows may need none where more need some.
+  std::int64_t (*prepared_bytes)(Storage storage, std::int64_t rows, std::int64_t k, std::int64_t group) noexcept;
+  void (*prepare_rows)(Storage storage, const PrepareArgs& args) noexcept;  // null where nothing is ever prepared
   // By storage: the significant bits of x that its products with the weights keep. 24 are all, 16 lose 2^-16 of the sum
   // of magnitudes at most, with 8 the matmul is of x rounded to bf16. kWholeProductBits: x is rounded to multiples of
   // its row's largest magnitude / (127 * 128).

@@ -105,6 +105,9 @@ struct Describe {
     return fmt::format("matmul {} {}x[{},{}]{}{}{}{}", kernel(p.storage), array_text(step.operands[0]), p.n, p.k, group,
                        p.has_bias ? " bias" : "", activation_name(p.activation), p.has_residual ? " residual" : "");
   }
+  std::string operator()(const PrepareRowsParams& p) const {
+    return fmt::format("prepare_rows {} {}", kernel(p.storage), array_text(step.operands[0]));
+  }
   std::string operator()(const LayerNormParams&) const { return "layer_norm " + kernel(DType::kF32) + " " + result(); }
   std::string operator()(const RmsNormParams&) const { return "rms_norm " + kernel(DType::kF32) + " " + result(); }
   std::string operator()(const RotaryParams& p) const {

@@ -113,13 +113,20 @@ struct ElementInstruction {
 
 enum class Activation : std::uint8_t { kNone, kRelu, kGeluErf, kGeluTanh, kSilu };
 
-// operands {x [R,K], panels, scales (of s8 and s4), bias?, residual?}
+// operands {x [R,K], panels, scales (of s8 and s4), bias?, residual?, prepared?}
 struct MatmulParams {
   std::int64_t k = 0, n = 0;
   DType storage = DType::kF32;
   Activation activation = Activation::kNone;
   bool has_bias = false, has_residual = false;
+  bool prepared = false;   // the last operand is what a step before has made of x
   std::int64_t group = 0;  // of s4: neighbours along k that share a scale
+};
+// operands {x [R,K]}; result: x as matmuls of this storage read it
+struct PrepareRowsParams {
+  std::int64_t k = 0;
+  DType storage = DType::kF32;
+  std::int64_t group = 0;  // as MatmulParams
 };
 // operands {x, weight, bias}
 struct LayerNormParams {
@@ -221,10 +228,10 @@ struct AllGatherParams {
 };
 struct ReplicaIdParams {};
 
-using Params = std::variant<MatmulParams, LayerNormParams, RmsNormParams, RotaryParams, EmbeddingParams, KvWriteParams,
-                            AttentionParams, ElementwiseParams, MoveParams, FillParams, IotaParams, DotParams,
-                            ReduceParams, GatherParams, ScatterParams, SortParams, WhileParams, AllReduceParams,
-                            AllGatherParams, ReplicaIdParams>;
+using Params = std::variant<MatmulParams, PrepareRowsParams, LayerNormParams, RmsNormParams, RotaryParams,
+                            EmbeddingParams, KvWriteParams, AttentionParams, ElementwiseParams, MoveParams, FillParams,
+                            IotaParams, DotParams, ReduceParams, GatherParams, ScatterParams, SortParams, WhileParams,
+                            AllReduceParams, AllGatherParams, ReplicaIdParams>;
 
 struct Program;
 
@@ -243,6 +250,7 @@ struct Step {
 struct WeightForm {
   std::int64_t parameter = 0;
   bool packed = false;      // panels of an [n, k] matrix; else plain, dense, in the parameter's dtype
+  bool scales = false;      // packed: of a weight in s4, k being its groups
   bool transposed = false;  // the parameter is [k, n]
   std::int64_t n = 0, k = 0;
   std::int64_t bytes = 0;  // of one rank

@@ -63,9 +63,12 @@ class Counter {
     if (p.storage == DType::kS8) sum_.fixed.bytes += 4 * n;
     if (p.storage == DType::kS4) sum_.fixed.bytes += 2 * n * k / static_cast<double>(p.group);
     if (p.storage == DType::kS8 || p.storage == DType::kS4) ++next;
-    for (; next < step_.operands.size(); ++next) add_bytes(step_.operands[next]);
+    // What has been prepared of x is read instead of x.
+    const std::size_t end = step_.operands.size() - (p.prepared ? 1 : 0);
+    for (; next < end; ++next) add_bytes(step_.operands[next]);
     add_flops(step_.results[0], 2 * k + (p.has_bias ? 1 : 0) + (p.has_residual ? 1 : 0));
   }
+  void count(const PrepareRowsParams&) { add_all_bytes(); }
   // Mean, variance and the line through both, as written in kernels/table.h.
   void count(const LayerNormParams&) {
     add_all_bytes();
@@ -169,6 +172,7 @@ void scale(Work& work, double by) {
 
 struct Kind {
   std::string_view operator()(const MatmulParams&) const { return "matmul"; }
+  std::string_view operator()(const PrepareRowsParams&) const { return "prepare_rows"; }
   std::string_view operator()(const LayerNormParams&) const { return "layer_norm"; }
   std::string_view operator()(const RmsNormParams&) const { return "rms_norm"; }
   std::string_view operator()(const RotaryParams&) const { return "rotary"; }

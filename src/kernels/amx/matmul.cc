@@ -25,4 +25,16 @@ std::int64_t matmul_scratch(Storage storage, std::int64_t rows, std::int64_t k) 
   return avx512_vnni::matmul_scratch(storage, rows, k);
 }
 
+std::int64_t prepared_bytes(Storage storage, std::int64_t rows, std::int64_t k, std::int64_t group) noexcept {
+  if (storage == Storage::kF16) return TileMatmul<Storage::kF16>::prepared_bytes(rows, k);
+  if (storage == Storage::kBF16) return TileMatmul<Storage::kBF16>::prepared_bytes(rows, k);
+  return avx512_vnni::prepared_bytes(storage, rows, k, group);
+}
+
+void prepare_rows(Storage storage, const PrepareArgs& args) noexcept {
+  if (storage == Storage::kF16) return TileRows<Storage::kF16>::prepare(args);
+  if (storage == Storage::kBF16) return TileRows<Storage::kBF16>::prepare(args);
+  avx512_vnni::prepare_rows(storage, args);
+}
+
 }  // namespace ganglion::kernels::amx

@@ -1,20 +1,23 @@
 // Matmul of weights in bf16 or f16 on tiles of bf16 products, summed in f32.
 //
 // One order of arithmetic for every number of rows: an output element's tile takes the steps of k (32 at a time) one
-// after another, and a row of a tile does not see the others; few rows are done without tiles, in the same order
-// (few_rows.h). What x and the weights are multiplied as:
-//   bf16: x rounded to bf16 (to nearest even); the weights are what they are.
-//   f16:  x = h + l with h and l in bf16, which leaves 2^-17 of x; w = h + l exactly. A step adds l h, then h h, then
-//         h l; l l would be below what x has lost.
+// after another, and a row of a tile does not see the others. What x and the weights are multiplied as:
+//   bf16: x rounded to bf16; the weights are what they are.
+//   f16:  x = h + l (tile_rows.h); w = h + l exactly. A step adds l h, then h h, then h l; l l would be below what x
+//         has lost. One row is done without tiles, in the same order (one_row.h).
 //
-// The panels are the ones of avx512, [k][32 columns]; a tile of B wants two steps of k side by side in every column, so
-// panels are turned into that form (split, for f16) where they are used: once for all rows of a group, in slices that
-// stay in the first cache. x is turned once for a group of rows, into the scratch. A group of panels passes over a
-// chunk of x that stays in the second cache before the next chunk does; the partial sums wait in the scratch, too.
+// Panels of bf16 are tiles of B as they are (pair_panels.h). Those of f16 are the ones of avx512, [k][32 columns]: they
+// are split and turned where they are used, once for all rows of a group, in slices that stay in the first cache.
+//
+// A group of panels passes over a slice of x before the next slice does; the partial sums wait in the scratch. Tiles
+// are loaded from the second cache at about half the rate that products want them, so what matters is what the first
+// cache holds: a slice of a panel, 32 KiB, while two tiles of rows at a time stream by, which are loaded so that they
+// do not stay, and the sums these will be added to, which are asked for ahead of time and for writing.
 #pragma once
 
-#include "kernels/amx/few_rows.h"
-#include "kernels/amx/tiles.h"
+#include "kernels/amx/one_row.h"
+#include "kernels/amx/pair_panels.h"
+#include "kernels/amx/tile_rows.h"
 #include "kernels/avx512/matmul.h"
 #include "kernels/avx512/vec.h"
 
@@ -23,75 +26,35 @@ namespace {
 
 template <Storage S>
 struct TileMatmul {
-  static constexpr std::int64_t kParts = S == Storage::kF16 ? 2 : 1;  // high, low
-  static constexpr std::int64_t kWidth = 32;                          // of a panel: two tiles
-  static constexpr std::int64_t kStep = 32;                           // of k in a tile
-  static constexpr std::int64_t kSlice = 8 / kParts;                  // steps of a panel turned at a time: 16 KiB
-  static constexpr std::int64_t kChunk = 32 / kParts;                 // steps of x that the panels of a group share
-  static constexpr std::int64_t kGroupTiles = 16;                     // of rows, that share what is turned
-  static constexpr std::int64_t kGroupPanels = 8;
+  using Rows = TileRows<S>;
+  static constexpr bool kTurned = S == Storage::kF16;  // panels are turned where they are used
+  static constexpr std::int64_t kParts = Rows::kParts;
+  static constexpr std::int64_t kWidth = 32;            // of a panel: two tiles
+  static constexpr std::int64_t kStep = Rows::kStep;    // of k in a tile
+  static constexpr std::int64_t kSlice = Rows::kSlice;  // steps of a panel in the first cache: 32 KiB
+  static constexpr std::int64_t kGroupPanels = 16;
   static constexpr std::int64_t kStepBytes = kStep * kWidth * 2;  // of a panel
-  static constexpr std::int64_t kATile = kParts * kTileBytes;
-  static constexpr std::int64_t kSumsTile = kTileRows * kWidth * 4;
-  static constexpr std::int64_t kBStep = 2 * kParts * kTileBytes;  // tile 0 high, tile 1 high, tile 0 low, tile 1 low
+  static constexpr std::int64_t kSliceBytes = kSlice * kStepBytes;
+  static constexpr std::int64_t kSumsTile = kTileRows * kWidth;  // floats
+  static constexpr std::int64_t kGroupSums = kGroupPanels * Rows::kGroupTiles * kSumsTile;
+  static constexpr std::int64_t kMostUnprepared = 2 * kTileRows;  // rows that a call turns for itself
+  // The tiles of B of a step: two high, then two low ones.
+  static constexpr std::int64_t kBStep = kTurned ? 4 * kTileBytes : kStepBytes;
+  static constexpr std::int64_t kBSecond = kTurned ? kTileBytes : 64;
+  static constexpr std::int64_t kBStride = kTurned ? 64 : kPairLine;
 
   static std::int64_t smaller(std::int64_t a, std::int64_t b) noexcept { return a < b ? a : b; }
-  static std::int64_t steps_of(std::int64_t k) noexcept { return (k + kStep - 1) / kStep; }
-  static std::int64_t tiles_of(std::int64_t rows) noexcept { return (rows + kTileRows - 1) / kTileRows; }
-  static std::int64_t scratch(std::int64_t rows, std::int64_t k) noexcept {
-    const std::int64_t tiles = smaller(tiles_of(rows), kGroupTiles);
-    return tiles * (steps_of(k) + kChunk) * kATile + (tiles > 2 ? kGroupPanels * tiles * kSumsTile : 0);
-  }
+  static std::int64_t panel_bytes(std::int64_t k) noexcept { return kTurned ? k * kWidth * 2 : pair_panel_bytes(k); }
   static const char* panel(const MatmulArgs& args, std::int64_t n) noexcept {
-    return static_cast<const char*>(args.panels) + n * args.k * 2;
+    return static_cast<const char*>(args.panels) + n / kWidth * panel_bytes(args.k);
   }
-
-  // 32 numbers of a row as bf16: high parts, and what they leave.
-  static void turn_x(__m512 first, __m512 second, char* high) noexcept {
-    const __m512i top = (__m512i)_mm512_cvtne2ps_pbh(second, first);
-    _mm512_store_si512(high, top);
-    if constexpr (kParts == 2) {
-      const auto as_f32 = [](__m256i halves) {
-        return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
-      };
-      const __m512 first_left = _mm512_sub_ps(first, as_f32(_mm512_castsi512_si256(top)));
-      const __m512 second_left = _mm512_sub_ps(second, as_f32(_mm512_extracti64x4_epi64(top, 1)));
-      _mm512_store_si512(high + kTileBytes, (__m512i)_mm512_cvtne2ps_pbh(second_left, first_left));
-    }
+  static std::int64_t prepared_bytes(std::int64_t rows, std::int64_t k) noexcept {
+    return rows <= kMostUnprepared || k == 0 ? 0 : Rows::bytes(rows, k);
   }
-
-  // Where a tile of x begins, of `tiles` in all: chunks of k one after another, so that a chunk of all rows is one
-  // piece of memory; in it [tile][step][part].
-  static char* a_tile(char* a, std::int64_t tiles, std::int64_t tile, std::int64_t step) noexcept {
-    const std::int64_t chunk = step / kChunk;
-    return a + ((chunk * tiles + tile) * kChunk + step - chunk * kChunk) * kATile;
-  }
-
-  // Rows [row, row + rows) of x as tiles; rows that are missing in the last tile are zeros. Eight steps of a tile at a
-  // time: what is written lies kATile apart.
-  static void turn_rows(const MatmulArgs& args, std::int64_t row, std::int64_t rows, char* a) noexcept {
-    constexpr std::int64_t kTogether = 8;
-    static_assert(kChunk % kTogether == 0);
-    const std::int64_t steps = steps_of(args.k), tiles = tiles_of(rows);
-    for (std::int64_t tile = 0; tile < tiles; ++tile) {
-      for (std::int64_t first = 0; first < steps; first += kTogether) {
-        const std::int64_t end = smaller(steps, first + kTogether);
-        char* to = a_tile(a, tiles, tile, first);
-        for (std::int64_t r = 0; r < kTileRows; ++r) {
-          const std::int64_t there = tile * kTileRows + r < rows ? args.k : 0;
-          const float* x = args.x + (row + tile * kTileRows + r) * args.x_stride;
-          for (std::int64_t s = first; s < end; ++s) {
-            char* line = to + (s - first) * kATile + r * 64;
-            const std::int64_t left = there - s * kStep;
-            if (left >= kStep) {
-              turn_x(_mm512_loadu_ps(x + s * kStep), _mm512_loadu_ps(x + s * kStep + 16), line);
-            } else {
-              turn_x(Vec::load_first(x + s * kStep, left), Vec::load_first(x + s * kStep + 16, left - 16), line);
-            }
-          }
-        }
-      }
-    }
+  static std::int64_t scratch(std::int64_t rows, std::int64_t k) noexcept {
+    if (rows <= kMostUnprepared) return Rows::bytes(rows, k);
+    const std::int64_t few = Rows::bytes(kMostUnprepared, k), sums = kGroupSums * 4;
+    return sums < few ? few : sums;
   }
 
   // Two steps of k of 16 columns in f16: the pairs of each column side by side, high and low parts. Cut off rather than
@@ -107,80 +70,50 @@ struct TileMatmul {
     _mm512_store_si512(high + 2 * kTileBytes, _mm512_or_si512(second_left, _mm512_srli_epi32(first_left, 16)));
   }
 
-  // Two steps of k of a whole panel. In bf16 the pairs are made within quarters of a register, the cheapest way: tile 0
-  // gets the first four of every eight columns, tile 1 the others; in_order() puts the sums right.
-  static void turn_pairs(const char* even, const char* odd, char* to) noexcept {
-    if constexpr (S == Storage::kBF16) {
-      const __m512i first = _mm512_loadu_si512(even), second = _mm512_loadu_si512(odd);
-      _mm512_store_si512(to, _mm512_unpacklo_epi16(first, second));
-      _mm512_store_si512(to + kTileBytes, _mm512_unpackhi_epi16(first, second));
-    } else {
-      const auto half = [](const char* at) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)); };
+  // A step of a panel in f16, of `left` rows that exist, as its tiles of B.
+  static void turn_step(const char* from, std::int64_t left, char* to) noexcept {
+    constexpr std::int64_t kRowBytes = kWidth * 2;
+    alignas(64) static constexpr char kNone[kRowBytes] = {};
+    const auto half = [](const char* at) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)); };
+    for (std::int64_t row = 0; row < kStep; row += 2, to += 64) {
+      const char* even = row < left ? from + row * kRowBytes : kNone;
+      const char* odd = row + 1 < left ? from + (row + 1) * kRowBytes : kNone;
       split_pair(half(even), half(odd), to);
       split_pair(half(even + 32), half(odd + 32), to + kTileBytes);
     }
   }
-  static void in_order(__m512& first, __m512& second) noexcept {
-    if constexpr (S == Storage::kBF16) {
-      const __m512i low = _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
-      const __m512 left = _mm512_permutex2var_ps(first, low, second);
-      second = _mm512_permutex2var_ps(first, _mm512_add_epi32(low, _mm512_set1_epi32(8)), second);
-      first = left;
-    }
-  }
 
-  // A step of a panel, of `left` rows that exist, as its tiles of B.
-  static void turn_step(const char* from, std::int64_t left, char* to) noexcept {
-    constexpr std::int64_t kRowBytes = kWidth * 2;
-    if (left >= kStep) {
-#pragma GCC unroll 4
-      for (std::int64_t row = 0; row < kStep; row += 2, to += 64)
-        turn_pairs(from + row * kRowBytes, from + (row + 1) * kRowBytes, to);
-      return;
-    }
-    alignas(64) static constexpr char kNone[kRowBytes] = {};
-    for (std::int64_t row = 0; row < kStep; row += 2, to += 64) {
-      turn_pairs(row < left ? from + row * kRowBytes : kNone, row + 1 < left ? from + (row + 1) * kRowBytes : kNone,
-                 to);
-    }
-  }
-
-  // C (tiles 0, 1) of one tile of rows and (tiles 2, 3) of the next += steps of A and B, both turned.
+  // C (tiles 0, 1) of one tile of rows and (tiles 2, 3) of the next += a step of A and B.
   template <bool two>
-  static void multiply(const char* a0, const char* a1, const char* b, std::int64_t steps) noexcept {
-    for (std::int64_t s = 0; s < steps; ++s, a0 += kATile, a1 += kATile, b += kBStep) {
-      if constexpr (kParts == 2) {
-        _tile_loadd(6, b, 64);
-        _tile_loadd(7, b + kTileBytes, 64);
-        _tile_loadd(4, a0 + kTileBytes, 64);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 4, 7);
-        if constexpr (two) {
-          _tile_loadd(5, a1 + kTileBytes, 64);
-          _tile_dpbf16ps(2, 5, 6);
-          _tile_dpbf16ps(3, 5, 7);
-        }
-      } else {
-        _tile_loadd(6, b, 64);
-        _tile_loadd(7, b + kTileBytes, 64);
-      }
-      _tile_loadd(4, a0, 64);
+  static void multiply(const char* a0, const char* a1, const char* b) noexcept {
+    _tile_loadd(6, b, kBStride);
+    _tile_loadd(7, b + kBSecond, kBStride);
+    if constexpr (kParts == 2) {
+      _tile_stream_loadd(4, a0 + kTileBytes, 64);
       _tile_dpbf16ps(0, 4, 6);
       _tile_dpbf16ps(1, 4, 7);
       if constexpr (two) {
-        _tile_loadd(5, a1, 64);
+        _tile_stream_loadd(5, a1 + kTileBytes, 64);
         _tile_dpbf16ps(2, 5, 6);
         _tile_dpbf16ps(3, 5, 7);
       }
-      if constexpr (kParts == 2) {
-        _tile_loadd(6, b + 2 * kTileBytes, 64);
-        _tile_loadd(7, b + 3 * kTileBytes, 64);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 4, 7);
-        if constexpr (two) {
-          _tile_dpbf16ps(2, 5, 6);
-          _tile_dpbf16ps(3, 5, 7);
-        }
+    }
+    _tile_stream_loadd(4, a0, 64);
+    if constexpr (two) _tile_stream_loadd(5, a1, 64);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    if constexpr (two) {
+      _tile_dpbf16ps(2, 5, 6);
+      _tile_dpbf16ps(3, 5, 7);
+    }
+    if constexpr (kParts == 2) {
+      _tile_loadd(6, b + 2 * kTileBytes, kBStride);
+      _tile_loadd(7, b + 3 * kTileBytes, kBStride);
+      _tile_dpbf16ps(0, 4, 6);
+      _tile_dpbf16ps(1, 4, 7);
+      if constexpr (two) {
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
       }
     }
   }
@@ -200,8 +133,8 @@ struct TileMatmul {
     _tile_loadd(0, sums, kSumsStride);
     _tile_loadd(1, sums + 16, kSumsStride);
     if constexpr (two) {
-      _tile_loadd(2, sums + kTileRows * kWidth, kSumsStride);
-      _tile_loadd(3, sums + kTileRows * kWidth + 16, kSumsStride);
+      _tile_loadd(2, sums + kSumsTile, kSumsStride);
+      _tile_loadd(3, sums + kSumsTile + 16, kSumsStride);
     }
   }
   template <bool two>
@@ -209,79 +142,98 @@ struct TileMatmul {
     _tile_stored(0, sums, kSumsStride);
     _tile_stored(1, sums + 16, kSumsStride);
     if constexpr (two) {
-      _tile_stored(2, sums + kTileRows * kWidth, kSumsStride);
-      _tile_stored(3, sums + kTileRows * kWidth + 16, kSumsStride);
+      _tile_stored(2, sums + kSumsTile, kSumsStride);
+      _tile_stored(3, sums + kSumsTile + 16, kSumsStride);
     }
   }
 
+  // Bias, activation, residual.
   static void finish(const MatmulArgs& args, std::int64_t row, std::int64_t n, const float* sums) noexcept {
-    __m512 first = Vec::load(sums), second = Vec::load(sums + 16);
-    in_order(first, second);
-    Avx512Matmul<S>::finish(args, row, n, first, second);
+    Avx512Matmul<S>::finish(args, row, n, Vec::load(sums), Vec::load(sums + 16));
   }
 
   // A panel for up to two tiles of rows: straight from memory, a step at a time, with later ones prefetched. A step is
   // turned while the one before it is multiplied: tiles are not loaded from stores that are still under way.
   template <bool two>
-  static void stream(const MatmulArgs& args, std::int64_t rows, char* a) noexcept {
+  static void stream(const MatmulArgs& args, const char* a) noexcept {
     constexpr std::int64_t kAhead = 2 * kStepBytes;
-    const std::int64_t steps = steps_of(args.k);
-    alignas(64) char b[2][kBStep];
-    alignas(64) float sums[2 * kTileRows * kWidth];
+    const std::int64_t steps = Rows::steps_of(args.k), tiles = two ? 2 : 1;
+    alignas(64) char b[2][kTurned ? kBStep : 64];
+    alignas(64) float sums[2 * kSumsTile];
     for (std::int64_t n = args.n_begin; n < args.n_end; n += kWidth) {
       const char* from = panel(args, n);
       begin<two>(sums, true);
-      turn_step(from, args.k, b[0]);
+      if constexpr (kTurned) turn_step(from, args.k, b[0]);
       for (std::int64_t s = 0; s < steps; ++s, from += kStepBytes) {
 #pragma GCC unroll 32
         for (std::int64_t line = 0; line < kStepBytes; line += 64) __builtin_prefetch(from + kAhead + line);
-        if (s + 1 < steps) turn_step(from + kStepBytes, args.k - (s + 1) * kStep, b[(s + 1) % 2]);
-        multiply<two>(a_tile(a, two ? 2 : 1, 0, s), a_tile(a, two ? 2 : 1, 1, s), b[s % 2], 1);
+        if constexpr (kTurned) {
+          if (s + 1 < steps) turn_step(from + kStepBytes, args.k - (s + 1) * kStep, b[(s + 1) % 2]);
+        }
+        multiply<two>(Rows::at(a, tiles, 0, s), Rows::at(a, tiles, 1, s), kTurned ? b[s % 2] : from);
       }
       end<two>(sums);
-      for (std::int64_t r = 0; r < rows; ++r) finish(args, r, n, sums + r * kWidth);
+      for (std::int64_t r = 0; r < args.rows; ++r) finish(args, r, n, sums + r * kWidth);
     }
   }
 
-  // `count` steps of a panel from step `first` on, for all tiles of rows.
-  static void add_slice(const MatmulArgs& args, std::int64_t n, std::int64_t first, std::int64_t count,
-                        std::int64_t tiles, char* a, float* sums) noexcept {
-    alignas(64) char b[kSlice * kBStep];
-    const char* from = panel(args, n) + first * kStepBytes;
-    for (std::int64_t s = 0; s < count; ++s)
-      turn_step(from + s * kStepBytes, args.k - (first + s) * kStep, b + s * kBStep);
-    // What comes next in the panel is brought nearer meanwhile, a part for every pair of tiles.
-    const char* next = from + count * kStepBytes;
-    const std::int64_t share = kSlice * kStepBytes / ((tiles + 1) / 2);
-    for (std::int64_t tile = 0; tile < tiles; tile += 2, next += share) {
-      for (std::int64_t line = 0; line < share; line += 64) _mm_prefetch(next + line, _MM_HINT_T1);
-      const char* a0 = a_tile(a, tiles, tile, first);
-      float* part = sums + tile * kTileRows * kWidth;
+  // One or two tiles of rows times `count` steps, added to their sums; the sums after them and a share of the panel's
+  // next slice come nearer meanwhile.
+  template <bool two>
+  static void add_tiles(const char* a0, const char* b, std::int64_t count, bool first, float* sums, const char* next,
+                        std::int64_t next_lines) noexcept {
+    const char* a1 = a0 + (two ? kSlice * Rows::kBytes : 0);
+    const auto* later = reinterpret_cast<const char*>(sums + 2 * kSumsTile);
+    constexpr std::int64_t kSumLines = 2 * kSumsTile * 4 / 64 / kSlice;
+    const std::int64_t lines = (next_lines + count - 1) / count;
+    begin<two>(sums, first);
+    for (std::int64_t s = 0; s < count; ++s, a0 += Rows::kBytes, a1 += Rows::kBytes, b += kBStep) {
+#pragma GCC unroll 16
+      for (std::int64_t line = 0; line < kSumLines; ++line) __builtin_prefetch(later + line * 64, 1);
+      later += kSumLines * 64;
+      for (std::int64_t line = 0; line < lines; ++line) _mm_prefetch(next + line * 64, _MM_HINT_T1);
+      next += lines * 64;
+      multiply<two>(a0, a1, b);
+    }
+    end<two>(sums);
+  }
+
+  // `count` steps of a panel from step `first` on, for all tiles of rows; `next` is the slice after it.
+  static void add_slice(const MatmulArgs& args, const char* from, std::int64_t first, std::int64_t count,
+                        std::int64_t tiles, const char* a, float* sums, const char* next) noexcept {
+    alignas(64) char turned[kTurned ? kSlice * kBStep : 64];
+    const char* b = from;
+    if constexpr (kTurned) {
+      for (std::int64_t s = 0; s < count; ++s)
+        turn_step(from + s * kStepBytes, args.k - (first + s) * kStep, turned + s * kBStep);
+      b = turned;
+    }
+    const std::int64_t pairs = (tiles + 1) / 2, share = (kSliceBytes / 64 + pairs - 1) / pairs;
+    for (std::int64_t tile = 0; tile < tiles; tile += 2, next += share * 64) {
+      const char* a0 = Rows::at(a, tiles, tile, first);
+      float* part = sums + tile * kSumsTile;
       if (tile + 1 < tiles) {
-        begin<true>(part, first == 0);
-        multiply<true>(a0, a0 + kChunk * kATile, b, count);
-        end<true>(part);
+        add_tiles<true>(a0, b, count, first == 0, part, next, share);
       } else {
-        begin<false>(part, first == 0);
-        multiply<false>(a0, a0, b, count);
-        end<false>(part);
+        add_tiles<false>(a0, b, count, first == 0, part, next, share);
       }
     }
   }
 
-  // The rows of a group.
-  static void blocked(const MatmulArgs& args, std::int64_t row, std::int64_t rows, char* a, float* sums) noexcept {
-    const std::int64_t steps = steps_of(args.k), tiles = tiles_of(rows);
-    const std::int64_t panel_sums = tiles * kTileRows * kWidth;
+  // Rows from `row` on, the tiles of a group.
+  static void blocked(const MatmulArgs& args, std::int64_t row, std::int64_t rows, const char* a,
+                      float* sums) noexcept {
+    const std::int64_t steps = Rows::steps_of(args.k), tiles = Rows::tiles_of(rows);
+    const std::int64_t panel_sums = tiles * kSumsTile;
     for (std::int64_t group = args.n_begin; group < args.n_end; group += kGroupPanels * kWidth) {
       const std::int64_t end = smaller(args.n_end, group + kGroupPanels * kWidth);
-      for (std::int64_t chunk = 0; chunk < steps; chunk += kChunk) {
-        const std::int64_t chunk_end = smaller(steps, chunk + kChunk);
+      for (std::int64_t first = 0; first < steps; first += kSlice) {
         for (std::int64_t n = group; n < end; n += kWidth) {
-          for (std::int64_t first = chunk; first < chunk_end; first += kSlice) {
-            add_slice(args, n, first, smaller(kSlice, chunk_end - first), tiles, a,
-                      sums + (n - group) / kWidth * panel_sums);
-          }
+          const std::int64_t here = first * kStepBytes;
+          const char* next =
+              n + kWidth < end ? panel(args, n + kWidth) + here : panel(args, group) + here + kSliceBytes;
+          add_slice(args, panel(args, n) + here, first, smaller(kSlice, steps - first), tiles, a,
+                    sums + (n - group) / kWidth * panel_sums, next);
         }
       }
       for (std::int64_t r = 0; r < rows; ++r) {
@@ -291,23 +243,31 @@ struct TileMatmul {
     }
   }
 
+  static void few(const MatmulArgs& args) noexcept {
+    if constexpr (kTurned) {
+      if (args.rows == 1) return OneRow::run(args);
+    }
+    const TileConfig config(args.rows < kTileRows ? args.rows : kTileRows);
+    char* a = static_cast<char*>(args.scratch);
+    Rows::prepare({.x = args.x,
+                   .out = a,
+                   .rows = args.rows,
+                   .k = args.k,
+                   .x_stride = args.x_stride,
+                   .row_begin = 0,
+                   .row_end = args.rows});
+    return args.rows <= kTileRows ? stream<false>(args, a) : stream<true>(args, a);
+  }
+
   static void run(const MatmulArgs& args) noexcept {
     if (args.rows <= 0) return;
     if (args.k == 0) return Avx512Matmul<S>::run(args);
-    char* a = static_cast<char*>(args.scratch);
-    if (args.rows <= FewRows<S>::kMost) return FewRows<S>::run(args);
-    if (args.rows <= 2 * kTileRows) {
-      const TileConfig config(args.rows < kTileRows ? args.rows : kTileRows);
-      turn_rows(args, 0, args.rows, a);
-      return args.rows <= kTileRows ? stream<false>(args, args.rows, a) : stream<true>(args, args.rows, a);
-    }
+    if (args.rows <= kMostUnprepared) return few(args);
     const TileConfig config(kTileRows);
-    const std::int64_t most = smaller(tiles_of(args.rows), kGroupTiles);
-    auto* sums = reinterpret_cast<float*>(a + most * (steps_of(args.k) + kChunk) * kATile);
-    for (std::int64_t row = 0; row < args.rows; row += kGroupTiles * kTileRows) {
-      const std::int64_t rows = smaller(kGroupTiles * kTileRows, args.rows - row);
-      turn_rows(args, row, rows, a);
-      blocked(args, row, rows, a, sums);
+    constexpr std::int64_t kRows = Rows::kGroupTiles * kTileRows;
+    for (std::int64_t row = 0; row < args.rows; row += kRows) {
+      const char* a = static_cast<const char*>(args.prepared) + row / kTileRows * Rows::tile_bytes(args.k);
+      blocked(args, row, smaller(kRows, args.rows - row), a, static_cast<float*>(args.scratch));
     }
   }
 };

@@ -12,7 +12,14 @@ constexpr Table make_amx_table() noexcept {
   table.matmul[static_cast<int>(Storage::kF16)] = amx::matmul<Storage::kF16>;
   table.matmul[static_cast<int>(Storage::kBF16)] = amx::matmul<Storage::kBF16>;
   table.matmul[static_cast<int>(Storage::kS8)] = amx::matmul<Storage::kS8>;
+  table.packing = "32 columns, bf16 by pairs, whole numbers by fours";
+  table.packed_bytes = amx::packed_bytes;
+  table.pack = amx::pack;
+  table.pack_turned = amx::pack_turned;
+  table.gather_packed_rows = amx::gather_packed_rows;
   table.matmul_scratch = amx::matmul_scratch;
+  table.prepared_bytes = amx::prepared_bytes;
+  table.prepare_rows = amx::prepare_rows;
   table.product_bits[static_cast<int>(Storage::kF16)] = 16;
   table.product_bits[static_cast<int>(Storage::kBF16)] = 8;
   table.attention[static_cast<int>(Storage::kBF16)] = amx::attention_bf16;

@@ -64,6 +64,12 @@ struct Vec {
     const Reg half = round(mul(n, all(0.5f)));
     return mul(mul(x, power_of_two(half)), power_of_two(sub(n, half)));
   }
+  // Added to a float from -127 to 0 it leaves the nearest whole number + 127 in the lowest bits: the exponent's.
+  static constexpr float kCountBias = 0x1.8p23f + 127.0f;
+  // 2^n for x = n + kCountBias, n in [-126, 0]; 0 for n = -127.
+  static Reg two_to_counted(Reg x) noexcept {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(x), 23));
+  }
   // For finite normal x > 0: x = fraction * 2^exponent with fraction in [sqrt 1/2, sqrt 2).
   static Reg exponent(Reg x) noexcept {
     const __m256i above = _mm256_sub_epi32(_mm256_castps_si256(x), _mm256_set1_epi32(kRootHalf));

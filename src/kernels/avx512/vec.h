@@ -60,6 +60,12 @@ struct Vec {
 
   // x * 2^n for whole n in [-150, 128], rounded once where it is subnormal, |x| in [1/2, 2].
   static Reg times_power_of_two(Reg x, Reg n) noexcept { return _mm512_scalef_ps(x, n); }
+  // Added to a float from -127 to 0 it leaves the nearest whole number + 127 in the lowest bits: the exponent's.
+  static constexpr float kCountBias = 0x1.8p23f + 127.0f;
+  // 2^n for x = n + kCountBias, n in [-126, 0]; 0 for n = -127.
+  static Reg two_to_counted(Reg x) noexcept {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(x), 23));
+  }
   // For finite normal x > 0: x = fraction * 2^exponent with fraction in [sqrt 1/2, sqrt 2).
   static Reg exponent(Reg x) noexcept {
     const __m512i above = _mm512_sub_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(kRootHalf));

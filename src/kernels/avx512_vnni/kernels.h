@@ -15,6 +15,8 @@ inline constexpr std::int64_t kPanelWidth = 32;
 template <Storage S>
 void matmul(const MatmulArgs& args) noexcept;
 std::int64_t matmul_scratch(Storage storage, std::int64_t rows, std::int64_t k) noexcept;
+std::int64_t prepared_bytes(Storage storage, std::int64_t rows, std::int64_t k, std::int64_t group) noexcept;
+void prepare_rows(Storage storage, const PrepareArgs& args) noexcept;
 std::size_t packed_bytes(Storage storage, std::int64_t n, std::int64_t k) noexcept;
 void pack(Storage from, const void* rows, Storage to, void* panels, std::int64_t n_begin, std::int64_t n_end,
           std::int64_t n, std::int64_t k) noexcept;

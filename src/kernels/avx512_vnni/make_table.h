@@ -17,6 +17,8 @@ constexpr Table make_avx512_vnni_table() noexcept {
   table.matmul[static_cast<int>(Storage::kS8)] = avx512_vnni::matmul<Storage::kS8>;
   table.matmul[static_cast<int>(Storage::kS4)] = avx512_vnni::matmul<Storage::kS4>;
   table.matmul_scratch = avx512_vnni::matmul_scratch;
+  table.prepared_bytes = avx512_vnni::prepared_bytes;
+  table.prepare_rows = avx512_vnni::prepare_rows;
   table.product_bits[static_cast<int>(Storage::kS8)] = kWholeProductBits;
   table.product_bits[static_cast<int>(Storage::kS4)] = kWholeProductBits;
   return table;

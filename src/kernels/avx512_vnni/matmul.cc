@@ -19,4 +19,15 @@ std::int64_t matmul_scratch(Storage storage, std::int64_t rows, std::int64_t k) 
   return avx512::matmul_scratch(storage, rows, k);
 }
 
+std::int64_t prepared_bytes(Storage storage, std::int64_t rows, std::int64_t k, std::int64_t group) noexcept {
+  if (storage == Storage::kS8) return WholeMatmul<Storage::kS8>::prepared_bytes(rows, k, group);
+  if (storage == Storage::kS4) return WholeMatmul<Storage::kS4>::prepared_bytes(rows, k, group);
+  return 0;
+}
+
+void prepare_rows(Storage storage, const PrepareArgs& args) noexcept {
+  if (storage == Storage::kS8) WholeMatmul<Storage::kS8>::prepare(args);
+  if (storage == Storage::kS4) WholeMatmul<Storage::kS4>::prepare(args);
+}
+
 }  // namespace ganglion::kernels::avx512_vnni

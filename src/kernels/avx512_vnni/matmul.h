@@ -23,16 +23,28 @@ struct WholeMatmul {
 
   static std::int64_t smaller(std::int64_t a, std::int64_t b) noexcept { return a < b ? a : b; }
   static std::int64_t larger(std::int64_t a, std::int64_t b) noexcept { return a < b ? b : a; }
-  static std::int64_t block_of(const MatmulArgs& args) noexcept { return S == Storage::kS8 ? kWholeBlock : args.group; }
+  static constexpr std::int64_t kMostUnprepared = 16;  // rows that a call turns for itself
 
-  // Rows that are turned and multiplied together at most; a multiple of sixteen, for tiles.
+  // Rows that are multiplied together at most; a multiple of sixteen, for tiles.
   static std::int64_t most_rows(std::int64_t k) noexcept {
     return larger(kMostX / (2 * filled_steps(k) + 64) / 16, 6) * 16;
   }
   static std::int64_t sixteens(std::int64_t rows) noexcept { return (rows + 15) / 16 * 16; }
+  // Groups that do not end with a line are summed one number after another.
+  static bool in_lines(std::int64_t group) noexcept { return S == Storage::kS8 || group % kLeastGroup == 0; }
+  static std::int64_t block_of(std::int64_t group) noexcept {
+    return S == Storage::kS8 ? kWholeBlock : in_lines(group) ? group : kLeastGroup;
+  }
   static std::int64_t scratch(std::int64_t rows, std::int64_t k) noexcept {
-    const std::int64_t together = smaller(sixteens(rows), most_rows(k));
-    return WholeRows::bytes(together, k, S == Storage::kS8 ? kWholeBlock : kLeastGroup);
+    return WholeRows::bytes(smaller(sixteens(rows), kMostUnprepared), k, S == Storage::kS8 ? kWholeBlock : kLeastGroup);
+  }
+  static std::int64_t prepared_bytes(std::int64_t rows, std::int64_t k, std::int64_t group) noexcept {
+    return rows <= kMostUnprepared || k == 0 ? 0 : WholeRows::bytes(sixteens(rows), k, block_of(group));
+  }
+  static void prepare(const PrepareArgs& args) noexcept {
+    WholeRows x(args.out, sixteens(args.rows), args.k, block_of(args.group));
+    for (std::int64_t row = args.row_begin; row < args.row_end; ++row)
+      x.turn(args.x + row * args.x_stride, row, kZeroPoint<S>);
   }
 
   // The sum of a block, high and low parts of x apart, added to a vector of sums.
@@ -204,14 +216,6 @@ struct WholeMatmul {
     }
   }
 
-  // Turns rows [row, row + rows) of x into the scratch.
-  static WholeRows turned(const MatmulArgs& args, std::int64_t row, std::int64_t rows) noexcept {
-    const bool in_lines = S == Storage::kS8 || args.group % kLeastGroup == 0;
-    WholeRows x(args.scratch, sixteens(rows), args.k, in_lines ? block_of(args) : kLeastGroup);
-    for (std::int64_t r = 0; r < rows; ++r) x.turn(args.x + (row + r) * args.x_stride, r, kZeroPoint<S>);
-    return x;
-  }
-
   // Every panel once for all rows, in tiles as equal as can be.
   static void many(const MatmulArgs& args, const WholeRows& x, std::int64_t rows, std::int64_t out_row) noexcept {
     const std::int64_t tiles = (rows + kTile - 1) / kTile;
@@ -231,12 +235,24 @@ struct WholeMatmul {
   static void run(const MatmulArgs& args, Many many) noexcept {
     if (args.rows <= 0) return;
     if (args.k == 0) return Avx512Matmul<Storage::kF32>::run(args);
+    void* const turned = args.rows <= kMostUnprepared ? args.scratch : const_cast<void*>(args.prepared);
+    const WholeRows all(turned, sixteens(args.rows), args.k, block_of(args.group));
+    if (args.rows <= kMostUnprepared) {
+      prepare({.x = args.x,
+               .out = turned,
+               .rows = args.rows,
+               .k = args.k,
+               .x_stride = args.x_stride,
+               .group = args.group,
+               .row_begin = 0,
+               .row_end = args.rows});
+    }
     const std::int64_t most = most_rows(args.k), parts = (args.rows + most - 1) / most;
     const std::int64_t height = sixteens((args.rows + parts - 1) / parts);
     for (std::int64_t row = 0; row < args.rows; row += height) {
       const std::int64_t rows = smaller(height, args.rows - row);
-      const WholeRows x = turned(args, row, rows);
-      if (S == Storage::kS4 && args.group % kLeastGroup != 0) {
+      const WholeRows x = all.after(row);
+      if (!in_lines(args.group)) {
         one_by_one(args, x, rows, row);
       } else if (rows <= kTile) {
         few(args, x, rows, row);

@@ -32,6 +32,14 @@ class WholeRows {
         sums_stride_(line_of((k + block - 1) / block * 4 + 4)),
         sums_(static_cast<char*>(memory) + rows * stride_) {}
 
+  // The rows from `row` on.
+  WholeRows after(std::int64_t row) const noexcept {
+    WholeRows out = *this;
+    out.numbers_ += row * stride_;
+    out.sums_ += row * sums_stride_;
+    return out;
+  }
+
   std::int64_t block() const noexcept { return block_; }
   std::int64_t filled() const noexcept { return filled_; }
   std::int64_t stride() const noexcept { return stride_; }  // bytes from a row to the next
@@ -72,11 +80,6 @@ class WholeRows {
     const auto left = static_cast<std::size_t>(filled_ - k_);
     std::memset(high + k_, 0, left);
     std::memset(low + k_, 0, left);
-  }
-
-  // A row that is not there, for tiles of sixteen.
-  void leave_out(std::int64_t row) noexcept {
-    std::memset(numbers_ + row * stride_, 0, static_cast<std::size_t>(2 * filled_));
   }
 
  private:

@@ -31,6 +31,15 @@ struct Math {
     return V::times_power_of_two(power, n);
   }
 
+  // 2^x for x <= 0, within 2 ulp; from 2^-127 down it is zero. 2^r = 1 + r q(r) for |r| <= 1/2.
+  static Reg power_of_two(Reg x) noexcept {
+    static constexpr float kPower[] = {1.0f, 0.693147004f, 0.240222439f, 0.0555071123f, 0.0096714953f, 0.00132697832f};
+    x = V::max(V::all(-127.0f), x);  // as the second operand, a NaN passes
+    const Reg counted = V::add(x, V::all(V::kCountBias));
+    const Reg r = V::sub(x, V::sub(counted, V::all(V::kCountBias)));
+    return V::mul(polynomial(r, kPower), V::two_to_counted(counted));
+  }
+
   // Within 2 ulp. x = m 2^e with m = 1 + f in [sqrt 1/2, sqrt 2); log(1 + f) = f - f^2/2 + f^3 q(f).
   static Reg log(Reg x) noexcept {
     static constexpr float kRest[] = {0.333333135f,  -0.250000089f, 0.200020716f,  -0.166679889f, 0.142203584f,

@@ -96,6 +96,8 @@ void cut(const Piece& whole, const kernels::Table& table, std::vector<Piece>& ou
 void pack_rows(const Piece& piece, const kernels::Table& table, const std::byte* rows, std::int64_t begin,
                std::int64_t end) noexcept {
   const program::WeightForm& form = *piece.form;
+  if (form.scales)
+    return table.pack_scales(storage_of(piece.source->dtype()), rows, piece.to, begin, end, form.n, form.k);
   const auto pack = form.transposed ? table.pack_turned : table.pack;
   pack(storage_of(piece.source->dtype()), rows, storage_of(piece.dtype), piece.to, begin, end, form.n, form.k);
 }

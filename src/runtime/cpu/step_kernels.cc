@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "compiler/storage.h"
+#include "runtime/cpu/attention_calls.h"
 #include "runtime/cpu/element_types.h"
 #include "runtime/cpu/steps.h"
 
@@ -28,6 +29,7 @@ void run_step(const program::MatmulParams& params, const StepContext& context) {
                 args.scales = frame.at(step.operands[next++]);
               }
               args.group = params.group;
+              if (params.prepared) args.prepared = frame.at(step.operands.back());
               args.scratch = context.team.scratch;
               if (params.has_bias) args.bias = frame.as<const float>(step.operands[next++]);
               if (params.has_residual) args.residual = frame.as<const float>(step.operands[next]);
@@ -41,6 +43,30 @@ void run_step(const program::MatmulParams& params, const StepContext& context) {
               args.out_stride = params.n;
               args.activation = static_cast<kernels::Activation>(params.activation);
               table.matmul[storage_index(params.storage)](args);
+            });
+}
+
+std::int64_t rows_to_prepare(const program::PrepareRowsParams& params, const StepContext& context) {
+  const program::Operand& x = context.step.operands[0];
+  const std::int64_t rows = context.frames[0].rows_of(x.rows, x.dims[0]);
+  const kernels::Table& table = *context.team.table;
+  return table.prepared_bytes(storage_of(params.storage), rows, params.k, params.group) > 0 ? rows : 0;
+}
+
+void run_step(const program::PrepareRowsParams& params, const StepContext& context) {
+  const program::Step& step = context.step;
+  const std::int64_t rows = rows_to_prepare(params, context);
+  for_share(context, rows, params.k * 2, kernels::kPreparedTogether,
+            [&](const Frame& frame, std::int64_t begin, std::int64_t end) {
+              kernels::PrepareArgs args;
+              args.x = frame.as<const float>(step.operands[0]);
+              args.out = frame.at(step.results[0]);
+              args.rows = rows;
+              args.k = args.x_stride = params.k;
+              args.group = params.group;
+              args.row_begin = begin;
+              args.row_end = end;
+              context.team.table->prepare_rows(storage_of(params.storage), args);
             });
 }
 
@@ -136,21 +162,17 @@ void run_step(const program::KvWriteParams& params, const StepContext& context) 
   });
 }
 
-// Units are (cached head, token): tokens that share a cached head stay together, so that its cache is read once.
 void run_step(const program::AttentionParams& params, const StepContext& context) {
   const program::Step& step = context.step;
   const std::int64_t group = params.heads / params.kv_heads;
-  const std::int64_t tokens = context.frames[0].rows_of(step.operands[0].rows, step.operands[0].dims[0]);
-  if (tokens == 0) return;
-  const std::int32_t* position = context.frames[0].as<const std::int32_t>(step.operands[5]);
-  const std::int64_t last = position[tokens - 1];
-  const std::int64_t cost = std::max<std::int64_t>(1, last) * params.head_dim * group * 2;
-  // Neighbouring tokens of one sequence share what they read of a head. A token that has no such neighbour reads all
-  // heads of a block one after another, as they lie in memory.
-  const std::int32_t* sequence = context.frames[0].as<const std::int32_t>(step.operands[4]);
-  const bool heads_together = std::adjacent_find(sequence, sequence + tokens) == sequence + tokens;
+  // The same for every rank.
+  const AttentionTokens tokens{context.frames[0].as<const std::int32_t>(step.operands[4]),
+                               context.frames[0].as<const std::int32_t>(step.operands[5]),
+                               context.frames[0].rows_of(step.operands[0].rows, step.operands[0].dims[0]),
+                               params.kv_heads};
   const auto attention = context.team.table->attention[storage_index(step.operands[1].dtype)];
-  for_share(context, params.kv_heads * tokens, cost, 1, [&](const Frame& frame, std::int64_t begin, std::int64_t end) {
+  const std::int64_t cost = params.head_dim * group * 2;
+  for_share(context, tokens.units(), cost, 1, [&](const Frame& frame, std::int64_t begin, std::int64_t end) {
     kernels::AttentionArgs args;
     args.q = frame.as<const float>(step.operands[0]);
     args.out = frame.as<float>(step.results[0]);
@@ -171,20 +193,13 @@ void run_step(const program::AttentionParams& params, const StepContext& context
     args.max_blocks = params.max_blocks;
     args.q_stride = args.out_stride = params.heads * params.head_dim;
     args.scale = params.scale;
-    const std::int64_t inner = heads_together ? params.kv_heads : tokens;
-    while (begin < end) {
-      const std::int64_t outer = begin / inner;
-      const std::int64_t until = std::min(end, (outer + 1) * inner);
-      const Range part{begin - outer * inner, until - outer * inner};
-      const Range alone{outer, outer + 1};
-      const auto& [tokens_of, heads_of] = heads_together ? std::pair(alone, part) : std::pair(part, alone);
-      args.token_begin = tokens_of.begin;
-      args.token_end = tokens_of.end;
-      args.head_begin = heads_of.begin * group;
-      args.head_end = heads_of.end * group;
+    for_attention_calls(tokens, begin, end, [&](const AttentionCall& call) {
+      args.token_begin = call.tokens.begin;
+      args.token_end = call.tokens.end;
+      args.head_begin = call.kv_heads.begin * group;
+      args.head_end = call.kv_heads.end * group;
       attention(args);
-      begin = until;
-    }
+    });
   });
 }
 
