@@ -14,7 +14,7 @@ struct Shape {
 };
 
 constexpr Shape kShapes[] = {{4, 4, 64, 16}, {4, 2, 80, 16},  {8, 2, 32, 32},  {2, 1, 128, 16}, {6, 2, 20, 32},
-                             {3, 3, 17, 48}, {1, 1, 256, 16}, {20, 1, 48, 32}, {40, 20, 8, 64}, {32, 2, 48, 16}};
+                             {3, 3, 17, 48}, {1, 1, 256, 16}, {32, 2, 48, 16}, {20, 1, 48, 32}, {40, 20, 8, 64}};
 
 // Sequences of given lengths in shuffled blocks of a cache whose unused places are NaN, and one query per position.
 struct Scene {

@@ -1,10 +1,9 @@
 #include "kernels/table.h"
 
 #include <cpuid.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "kernels/tables.h"
+#include "kernels/tile_registers.h"
 
 namespace ganglion::kernels {
 
@@ -26,17 +25,11 @@ bool runs_avx512() noexcept {
 }
 bool runs_avx512_vnni() noexcept { return runs_avx512() && __builtin_cpu_supports("avx512vnni") != 0; }
 
-// The tiles' eight kilobytes are saved only for a process that has asked for them, once, for all its threads. A system
-// that knows nothing of tiles, or a sandbox, refuses.
 bool runs_amx() noexcept {
-  constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24, kAmxInt8 = 1u << 25;  // leaf 7, edx
-  constexpr unsigned kAvx512Bf16 = 1u << 5;                                          // leaf 7, 1, eax
-  constexpr int kRequestPermission = 0x1023, kTileData = 18;                         // arch_prctl's ARCH_REQ_XCOMP_PERM
+  constexpr unsigned kAvx512Bf16 = 1u << 5;  // leaf 7, 1, eax
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-  if (!runs_avx512_vnni() || __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return false;
-  if ((edx & kAmxBf16) == 0 || (edx & kAmxTile) == 0 || (edx & kAmxInt8) == 0) return false;
-  if (__get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) == 0 || (eax & kAvx512Bf16) == 0) return false;
-  return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  if (!runs_avx512_vnni() || __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) == 0) return false;
+  return (eax & kAvx512Bf16) != 0 && has_tile_registers();
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// The matmul of amx/matmul.h for one row in f16, where reading the weights is what takes the time and splitting them
-// for tiles would take longer: by multiply-adds of AVX-512, straight from the panels, with the bits that tiles give.
+// The matmul of amx/matmul.h for one row in f16, where reading the weights is what takes the time and splitting them for
+// tiles would take longer: by multiply-adds of AVX-512, straight from the panels, with the bits that tiles give.
 //
 // A tile instruction sums the products of even and of odd k of its step apart, each in order and rounded once a
 // product, and then adds both to the element together; subnormal numbers are zeros to it (TDPBF16PS in the Software

@@ -126,8 +126,8 @@ void gather_packed_rows(Storage storage, const void* panels, const float* scales
   for (std::int64_t i = 0; i < count; ++i, out += cols) {
     std::int64_t id = ids[i] < rows ? ids[i] : rows - 1;
     if (id < 0) id = 0;
-    const char* column =
-        static_cast<const char*>(panels) + id / kPairWidth * pair_panel_bytes(cols) + id % kPairWidth * 4;
+    const char* column = static_cast<const char*>(panels) + id / kPairWidth * pair_panel_bytes(cols) +
+                         id % kPairWidth * 4;
     for (std::int64_t k = 0; k < cols; k += 2, column += kPairLine) {
       std::uint32_t pair = 0;
       std::memcpy(&pair, column, sizeof pair);

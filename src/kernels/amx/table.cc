@@ -5,13 +5,14 @@
 namespace ganglion::kernels {
 namespace {
 
-// avx512_vnni, but for products of 16-bit floats and of s8, and attention over a cache in bf16.
+// avx512_vnni, but for products of 16-bit floats and of whole numbers, and attention over a cache in bf16.
 constexpr Table make_amx_table() noexcept {
   Table table = make_avx512_vnni_table();
   table.isa = "amx";
   table.matmul[static_cast<int>(Storage::kF16)] = amx::matmul<Storage::kF16>;
   table.matmul[static_cast<int>(Storage::kBF16)] = amx::matmul<Storage::kBF16>;
   table.matmul[static_cast<int>(Storage::kS8)] = amx::matmul<Storage::kS8>;
+  table.matmul[static_cast<int>(Storage::kS4)] = amx::matmul<Storage::kS4>;
   table.packing = "32 columns, bf16 by pairs, whole numbers by fours";
   table.packed_bytes = amx::packed_bytes;
   table.pack = amx::pack;
