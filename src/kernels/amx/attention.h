@@ -20,6 +20,7 @@ namespace {
 
 struct TileAttention {
   using Walk = CacheTiles::Walk;
+  using Ahead = CacheTiles::Ahead;
   static constexpr std::int64_t kTile = Weigh::kTile, kRows = Weigh::kRows, kLine = CacheTiles::kLine;
   static constexpr std::int64_t kStrip = CacheTiles::kStrip, kStep = CacheTiles::kStep, kStrips = kTile / kStrip;
   static constexpr std::int64_t kBlocks = 16;  // that share what is turned
@@ -118,7 +119,7 @@ struct TileAttention {
   // scores = q . k of one part, for `strips` strips.
   template <int strips>
   __attribute__((noinline)) static void score(const char* q, const char* keys, std::int64_t steps, std::int64_t each,
-                                              char* scores) noexcept {
+                                              char* scores, const Ahead* ahead) noexcept {
     asm volatile("" ::: "memory");
     const std::int64_t strip = steps * kTileBytes;
     _tile_zero(0);
@@ -129,10 +130,12 @@ struct TileAttention {
       _tile_loadd(4, q, kLine);
       _tile_loadd(6, keys, kLine);
       _tile_dpbf16ps(0, 4, 6);
+      if (ahead != nullptr) CacheTiles::fetch_second(*ahead, step * 16, 8);
       if constexpr (strips > 1) {
         _tile_loadd(7, keys + strip, kLine);
         _tile_dpbf16ps(1, 4, 7);
       }
+      if (ahead != nullptr) CacheTiles::fetch_second(*ahead, step * 16 + 8, 8);
       if constexpr (strips > 2) {
         _tile_loadd(6, keys + 2 * strip, kLine);
         _tile_dpbf16ps(2, 4, 6);
@@ -148,17 +151,17 @@ struct TileAttention {
     if constexpr (strips > 3) _tile_stored(3, scores + 3 * kTileBytes, kLine);
   }
   template <int strips = kStrips>
-  static void score_part(const Block& block, std::int64_t part, std::int64_t needed, const char* keys,
-                         char* scores) noexcept {
+  static void score_part(const Block& block, std::int64_t part, std::int64_t needed, const char* keys, char* scores,
+                         const Ahead* ahead) noexcept {
     if constexpr (strips > 1) {
-      if (needed < strips) return score_part<strips - 1>(block, part, needed, keys, scores);
+      if (needed < strips) return score_part<strips - 1>(block, part, needed, keys, scores, ahead);
     }
-    score<strips>(block.part_q(part), keys, block.steps, block.each, scores + part * block.each * kLine);
+    score<strips>(block.part_q(part), keys, block.steps, block.each, scores + part * block.each * kLine, ahead);
   }
 
   // sums += weights . v of one part, over 32 or 64 positions; 2 * steps tiles of sums.
   __attribute__((noinline)) static void add(const char* weights, const char* values, bool two, std::int64_t steps,
-                                            std::int64_t each, char* sums) noexcept {
+                                            std::int64_t each, char* sums, const Ahead* ahead) noexcept {
     asm volatile("" ::: "memory");
     const std::int64_t size = each * kLine, half = 2 * steps * kTileBytes;
     for (std::int64_t step = 0; step < steps; step += 2, sums += 4 * size, values += 4 * kTileBytes) {
@@ -169,15 +172,19 @@ struct TileAttention {
       if (two) _tile_loadd(5, weights + kTileBytes, kLine);
       _tile_loadd(6, values, kLine);
       _tile_dpbf16ps(0, 4, 6);
+      if (ahead != nullptr) CacheTiles::fetch_second(*ahead, step * 16, 8);
       _tile_loadd(7, values + kTileBytes, kLine);
       _tile_dpbf16ps(1, 4, 7);
+      if (ahead != nullptr) CacheTiles::fetch_second(*ahead, step * 16 + 8, 8);
       if (four) {
         _tile_loadd(2, sums + 2 * size, kLine);
         _tile_loadd(6, values + 2 * kTileBytes, kLine);
         _tile_dpbf16ps(2, 4, 6);
+        if (ahead != nullptr) CacheTiles::fetch_second(*ahead, step * 16 + 16, 8);
         _tile_loadd(3, sums + 3 * size, kLine);
         _tile_loadd(7, values + 3 * kTileBytes, kLine);
         _tile_dpbf16ps(3, 4, 7);
+        if (ahead != nullptr) CacheTiles::fetch_second(*ahead, step * 16 + 24, 8);
       }
       if (two) {
         _tile_loadd(6, values + half, kLine);
@@ -240,7 +247,7 @@ struct TileAttention {
       if (seen <= begin) continue;
       turn_values(walk, begin, seen, memory.near[2]);
       __builtin_memcpy(memory.spare, block.sums, static_cast<std::size_t>(sums_bytes(block.steps)));
-      add(memory.weights[turn], memory.near[2], seen > begin + kStep, block.steps, kRows, memory.spare);
+      add(memory.weights[turn], memory.near[2], seen > begin + kStep, block.steps, kRows, memory.spare, nullptr);
       for (std::int64_t i = 0; i < 2 * block.steps; ++i) {
         const std::int64_t at = i * kTileBytes + r * kLine;
         _mm512_store_si512(block.sums + at, _mm512_load_si512(memory.spare + at));
@@ -284,7 +291,7 @@ struct TileAttention {
           const Block& block = *seeing[b - 2];
           if (finite || block.state.first_seen >= begin + kTile) {
             add(memory.weights[turn], memory.near[1], block.state.last_seen > begin + kStep, block.steps, kRows,
-                block.sums);
+                block.sums, nullptr);
           } else {
             add_apart(block, walk, begin, memory, turn);
           }
@@ -294,7 +301,7 @@ struct TileAttention {
             for (std::int64_t r = 0; r < seeing[b]->state.rows; ++r) prefetch(seeing[b]->out[r], walk.args.head_dim);
           }
           const std::int64_t strips = (seeing[b]->state.last_seen - begin + kStrip - 1) / kStrip;
-          score_part(*seeing[b], 0, strips, memory.near[0], memory.scores[turn]);
+          score_part(*seeing[b], 0, strips, memory.near[0], memory.scores[turn], nullptr);
         }
         if (b >= 1 && b <= there) weigh(*seeing[b - 1], walk.args, memory, begin, 1 - turn);
       }
@@ -314,30 +321,31 @@ struct TileAttention {
       const auto part = [&](std::int64_t turn) { return turn < parts ? turn : turn - parts; };
       const auto head = [&](std::int64_t turn) { return Walk{walk.args, walk.blocks, walk.kv_head + part(turn)}; };
       const auto at = [&](std::int64_t turn) { return turn < parts ? begin : begin + kStep; };
+      Ahead ahead;
       for (std::int64_t turn = 0; turn <= turns; ++turn) {
         if (turn < turns) {
-          CacheTiles::turn_keys(head(turn), at(turn), end, memory.near[turn % 2],
-                                turn + 1 < turns ? CacheTiles::keys_ahead(head(turn + 1), at(turn + 1), end)
-                                                 : CacheTiles::values_ahead(head(0), begin, end));
+          ahead = turn + 1 < turns ? CacheTiles::keys_ahead(head(turn + 1), at(turn + 1), end)
+                                   : CacheTiles::values_ahead(head(0), begin, end);
+          CacheTiles::turn_keys(head(turn), at(turn), end, memory.near[turn % 2], ahead);
         }
         if (turn > 0) {
           const std::int64_t last = turn - 1, strips = end - at(last) > kStrip ? 2 : 1;
           score_part(block, part(last), strips, memory.near[last % 2],
-                     memory.scores[0] + (at(last) - begin) / kStrip * kTileBytes);
+                     memory.scores[0] + (at(last) - begin) / kStrip * kTileBytes, &ahead);
         }
       }
       weigh(block, walk.args, memory, begin, 0);
       const std::int64_t next = begin + kTile < end ? begin + kTile : begin;
       for (std::int64_t turn = 0; turn <= turns; ++turn) {
         if (turn < turns) {
-          CacheTiles::turn_values(head(turn), at(turn), end, memory.near[turn % 2],
-                                  turn + 1 < turns ? CacheTiles::values_ahead(head(turn + 1), at(turn + 1), end)
-                                                   : CacheTiles::keys_ahead(head(0), next, end));
+          ahead = turn + 1 < turns ? CacheTiles::values_ahead(head(turn + 1), at(turn + 1), end)
+                                   : CacheTiles::keys_ahead(head(0), next, end);
+          CacheTiles::turn_values(head(turn), at(turn), end, memory.near[turn % 2], ahead);
         }
         if (turn > 0) {
           const std::int64_t last = turn - 1;
           add(memory.weights[0] + (at(last) - begin) / kStep * kTileBytes + part(last) * each, memory.near[last % 2],
-              false, block.steps, block.each, block.part_sums(part(last)));
+              false, block.steps, block.each, block.part_sums(part(last)), &ahead);
         }
       }
     }

@@ -34,8 +34,9 @@ struct CacheTiles {
     }
   };
 
-  // What will be read next, to be prefetched meanwhile, two lines for every two that are read. The block table leads
-  // all over memory, where no hardware prefetcher follows.
+  // What will be read next, to be prefetched meanwhile: two runs of head_dim / 2 lines, one while a piece is turned,
+  // the other while it is multiplied, so that memory is asked all the time. The block table leads all over memory,
+  // where no hardware prefetcher follows.
   struct Ahead {
     const char* first;
     const char* second;
@@ -51,12 +52,15 @@ struct CacheTiles {
   static Ahead keys_ahead(const Walk& walk, std::int64_t begin, std::int64_t end) noexcept {
     const std::int64_t row = 2 * walk.args.block_size;
     const char* first = walk.keys(begin);
-    return {first, together(walk, begin) ? first + row : walk.keys(second_strip(begin, end)), 2 * row};
+    if (together(walk, begin)) return {first, first + walk.args.head_dim / 2 * row, row};
+    return {first, walk.keys(second_strip(begin, end)), 2 * row};
   }
   static Ahead values_ahead(const Walk& walk, std::int64_t begin, std::int64_t end) noexcept {
-    const char* first = walk.values(begin);
-    if (together(walk, begin)) return {first, first + kLine, 2 * kLine};
-    return {first, walk.values(second_strip(begin, end)), kLine};
+    return {walk.values(begin), walk.values(second_strip(begin, end)), kLine};
+  }
+  // `lines` lines of the second run from line `at` on.
+  static void fetch_second(const Ahead& ahead, std::int64_t at, std::int64_t lines) noexcept {
+    for (std::int64_t i = at; i < at + lines; ++i) __builtin_prefetch(ahead.second + i * ahead.stride, 0, 2);
   }
 
   // (a0, b0, a1, b1, ...)
@@ -73,8 +77,8 @@ struct CacheTiles {
 
   // One strip of K, or two that lie side by side.
   template <int strips>
-  static void turn_strips(const char* from, std::int64_t row, std::int64_t dim, char* to, const char* first,
-                          const char* second, std::int64_t stride) noexcept {
+  static void turn_strips(const char* from, std::int64_t row, std::int64_t dim, char* to, const char* later,
+                          std::int64_t stride) noexcept {
     alignas(kLine) static constexpr char kNone[kLine] = {};
     const std::int64_t bytes = steps_of(dim) * kTileBytes;
     char* line = to;
@@ -87,8 +91,8 @@ struct CacheTiles {
     std::int64_t d = 0;
 #pragma GCC unroll 4
     for (; d + 1 < dim; d += 2, from += 2 * row) {
-      __builtin_prefetch(first + d / 2 * stride, 0, 2);
-      if constexpr (strips == 2) __builtin_prefetch(second + d / 2 * stride, 0, 2);
+      __builtin_prefetch(later, 0, 2);
+      later += stride;
       turn(from, from + row);
     }
     if (d < dim) turn(from, kNone);
@@ -99,12 +103,10 @@ struct CacheTiles {
   __attribute__((noinline)) static void turn_keys(const Walk& walk, std::int64_t begin, std::int64_t end, char* to,
                                                   const Ahead& ahead) noexcept {
     const std::int64_t dim = walk.args.head_dim, row = 2 * walk.args.block_size;
-    if (together(walk, begin))
-      return turn_strips<2>(walk.keys(begin), row, dim, to, ahead.first, ahead.second, ahead.stride);
-    turn_strips<1>(walk.keys(begin), row, dim, to, ahead.first, nullptr, ahead.stride);
+    if (together(walk, begin)) return turn_strips<2>(walk.keys(begin), row, dim, to, ahead.first, ahead.stride);
+    turn_strips<1>(walk.keys(begin), row, dim, to, ahead.first, ahead.stride);
     if (begin + kStrip < end) {
-      turn_strips<1>(walk.keys(begin + kStrip), row, dim, to + steps_of(dim) * kTileBytes, ahead.second, nullptr,
-                     ahead.stride);
+      turn_strips<1>(walk.keys(begin + kStrip), row, dim, to + steps_of(dim) * kTileBytes, ahead.second, ahead.stride);
     }
   }
 
@@ -117,8 +119,7 @@ struct CacheTiles {
     const __mmask32 last = dim % kStep == 0 ? ~__mmask32{0} : (__mmask32{1} << dim % kStep) - 1;
     const __m512i magnitude = _mm512_set1_epi16(0x7fff);
     __m512i top = _mm512_setzero_si512();
-    const char* first_later = ahead.first;
-    const char* second_later = ahead.second;
+    const char* later = ahead.first;
     for (std::int64_t strip = 0; strip < kStep; strip += kStrip, to += kTileBytes / 2) {
       const std::int64_t there = end - begin - strip;
       const char* from = walk.values(there > 0 ? begin + strip : begin);
@@ -129,10 +130,8 @@ struct CacheTiles {
           const __m512i first = _mm512_maskz_loadu_epi16(p < there ? mask : __mmask32{0}, from + c * kLine);
           const __m512i second =
               _mm512_maskz_loadu_epi16(p + 1 < there ? mask : __mmask32{0}, from + 2 * dim + c * kLine);
-          __builtin_prefetch(first_later, 0, 2);
-          __builtin_prefetch(second_later, 0, 2);
-          first_later += ahead.stride;
-          second_later += ahead.stride;
+          __builtin_prefetch(later, 0, 2);
+          later += ahead.stride;
           top = _mm512_max_epu16(top, _mm512_and_si512(first, magnitude));
           top = _mm512_max_epu16(top, _mm512_and_si512(second, magnitude));
           _mm512_store_si512(line, _mm512_unpacklo_epi16(first, second));

@@ -41,10 +41,6 @@ def exp_rest(r):  # exp(r) = 1 + r + r^2 q(r)
     return (mpmath.expm1(r) - r) / r**2 if abs(r) > 1e-12 else mpmath.mpf(1) / 2
 
 
-def exp2_rest(r):  # 2^r = 1 + r q(r)
-    return (mpmath.mpf(2) ** r - 1) / r
-
-
 def log_rest(f):  # log(1 + f) = f - f^2/2 + f^3 q(f)
     return (mpmath.log1p(f) - f + f**2 / 2) / f**3 if abs(f) > 1e-8 else mpmath.mpf(1) / 3
 
@@ -61,7 +57,6 @@ def erf_ratio(s):  # erf(x) = x + x q(x^2)
 
 half = np.log(2) / 2 + 1e-3
 show("exp", fit(exp_rest, -half, half, 4, lambda r: r**2 / mpmath.exp(r)))
-show("exp2 from 0 to 1", fit(exp2_rest, 1e-12, 1.0, 3, lambda r: r / mpmath.mpf(2) ** r))
 show("log", fit(log_rest, np.sqrt(0.5) - 1, np.sqrt(2) - 1, 8, lambda f: abs(f**3 / mpmath.log1p(f)) if f != 0 else 0))
 show("tanh", fit(tanh_rest, 1e-12, 0.625**2, 5, lambda s: s))
 show("erf below 1", fit(erf_ratio, 1e-12, 1.0, 6, lambda s: 1))
@@ -73,3 +68,4 @@ def power_rest(r):  # 2^r = 1 + r q(r)
 
 
 show("2^r", fit(power_rest, -0.5 - 1e-3, 0.5 + 1e-3, 4, lambda r: abs(r) / mpmath.mpf(2) ** r))
+show("2^r for bf16", fit(power_rest, 0.0, 1.0, 3, lambda r: r / mpmath.mpf(2) ** r))
