@@ -168,6 +168,8 @@ KernelCase attention(const Table& table, const KernelSizes& sizes, Storage stora
       2 * positions * (bytes_of(storage, static_cast<double>(sizes.head_dim)) + (storage == Storage::kS8 ? 4 : 0)) +
       8 * static_cast<double>(tokens * stride);
   out.work.flops = 4 * pairs * static_cast<double>(stride);
+  out.isa = kernels::attention_isa(table, storage);
+  out.storage = name_of(storage);
   out.call = [=, &table](int thread) {
     const std::int64_t group = sizes.heads / sizes.kv_heads;
     const Range share = split_range(sizes.kv_heads * tokens, threads, thread);

@@ -24,8 +24,8 @@ struct KernelSizes {
 
 struct KernelCase {
   program::Work work;
-  std::string isa;                       // of a matmul: kernels::matmul_isa; else empty
-  std::string storage;                   // of its weight
+  std::string isa;                       // of a matmul or attention: kernels::matmul_isa, attention_isa; else empty
+  std::string storage;                   // of its weight or cache
   std::function<void(int thread)> call;  // this thread's share of it
 };
 

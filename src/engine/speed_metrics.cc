@@ -25,7 +25,7 @@ metrics::Labels with(metrics::Labels labels, const metrics::Labels& more) {
 
 SpeedMetrics::SpeedMetrics(metrics::Registry& registry, const metrics::Labels& labels,
                            const std::vector<runtime::StepInfo>& steps, const runtime::Limits& limits)
-    : bandwidth_(limits.bandwidth), peak_flops_(limits.peak_flops) {
+    : bandwidth_(limits.bandwidth) {
   for (int p = 0; p < kStepPhases; ++p) {
     const auto phase = with(labels, {{"phase", std::string(step_phase_name(static_cast<StepPhase>(p)))}});
     phases_.push_back(
@@ -59,7 +59,10 @@ SpeedMetrics::SpeedMetrics(metrics::Registry& registry, const metrics::Labels& l
   std::vector<std::pair<std::string, std::string>> names;  // of kernels_: isa, storage
   for (const runtime::StepInfo& step : steps) {
     if (step.kind != "matmul") {
-      program::add_work(others_, step.work);
+      const double peak = limits.flops_of(step.isa, step.storage);
+      auto alike = std::find_if(others_.begin(), others_.end(), [=](const Others& o) { return o.peak_flops == peak; });
+      if (alike == others_.end()) alike = others_.insert(others_.end(), {.peak_flops = peak, .work = {}});
+      program::add_work(alike->work, step.work);
       continue;
     }
     const metrics::Labels kernel = with(labels, {{"isa", step.isa}, {"storage", step.storage}});
@@ -86,8 +89,13 @@ SpeedMetrics::SpeedMetrics(metrics::Registry& registry, const metrics::Labels& l
 
 void SpeedMetrics::ran(StepPhase phase, const program::RunSizes& sizes, double seconds) {
   if (seconds <= 0) return;
-  program::Work all = program::work_at(others_, sizes);
-  double limit_seconds = all.flops / peak_flops_;  // that the arithmetic takes at the least
+  program::Work all;
+  double limit_seconds = 0;  // that the arithmetic takes at the least
+  for (const Others& others : others_) {
+    const program::Work work = program::work_at(others.work, sizes);
+    limit_seconds += work.flops / others.peak_flops;
+    all += work;
+  }
   for (const Kernel& kernel : kernels_) {
     const program::Work work = program::work_at(kernel.work, sizes);
     kernel.bytes.add(work.bytes);

@@ -35,10 +35,14 @@ class SpeedMetrics {
   };
 
   double bandwidth_;
-  double peak_flops_;
   std::vector<Phase> phases_;
   std::vector<Kernel> kernels_;
-  std::vector<program::SizedWork> others_;  // not of matmuls
+  // What is no matmul, by what it could reach: attention may be on tiles.
+  struct Others {
+    double peak_flops = 0;
+    std::vector<program::SizedWork> work;
+  };
+  std::vector<Others> others_;
 };
 
 // The limits as a model meets them: the read bandwidth is that of its own weights, of which at most a GiB is read.

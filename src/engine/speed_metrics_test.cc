@@ -59,6 +59,18 @@ TEST(SpeedMetrics, AddsUpBytesFlopsAndSecondsByPhaseAndByKernel) {
   EXPECT_TRUE(has_line(registry, R"(ganglion_phase_arithmetic_ratio{model="m",phase="decode"} 0.3)"));
 }
 
+TEST(SpeedMetrics, AttentionOnTilesIsMeasuredAgainstTiles) {
+  metrics::Registry registry;
+  runtime::StepInfo attention;
+  attention.kind = "attention";
+  attention.isa = "amx";
+  attention.storage = "bf16";
+  attention.work.fixed = {0, 400};
+  SpeedMetrics speed(registry, {}, {attention}, limits());
+  speed.ran(StepPhase::kPrefill, {}, 1);
+  EXPECT_TRUE(has_line(registry, R"(ganglion_phase_arithmetic_ratio{phase="prefill"} 0.5)"));
+}
+
 TEST(SpeedMetrics, RatiosForgetWhatWasLongAgo) {
   metrics::Registry registry;
   SpeedMetrics speed(registry, {}, {matmul("avx2", "f32")}, limits());

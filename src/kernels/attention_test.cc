@@ -13,14 +13,15 @@ struct Shape {
   std::int64_t heads, kv_heads, head_dim, block_size;
 };
 
-constexpr Shape kShapes[] = {{4, 4, 64, 16}, {4, 2, 80, 16}, {8, 2, 32, 32},  {2, 1, 128, 16},
-                             {6, 2, 20, 32}, {3, 3, 17, 48}, {1, 1, 256, 16}, {32, 2, 48, 16}};
+constexpr Shape kShapes[] = {{4, 4, 64, 16}, {4, 2, 80, 16},  {8, 2, 32, 32},  {2, 1, 128, 16}, {6, 2, 20, 32},
+                             {3, 3, 17, 48}, {1, 1, 256, 16}, {32, 2, 48, 16}, {20, 1, 48, 32}, {40, 20, 8, 64}};
 
 // Sequences of given lengths in shuffled blocks of a cache whose unused places are NaN, and one query per position.
 struct Scene {
   static constexpr float kCanary = 12345.0f;
 
-  Scene(const Table& table, Storage storage, const Shape& shape, std::vector<int> lengths)
+  // Keys of position p are 1 + p * growth as large.
+  Scene(const Table& table, Storage storage, const Shape& shape, std::vector<int> lengths, float growth = 0.0f)
       : table(table), storage(storage), shape(shape), lengths(std::move(lengths)) {
     const auto [heads, kv_heads, dim, size] = shape;
     std::int64_t blocks = 0;
@@ -47,7 +48,8 @@ struct Scene {
           block = free.back();
           free.pop_back();
         }
-        const std::vector<float> row = plain::normal(static_cast<std::size_t>(2 * kv_heads * dim), seed++);
+        std::vector<float> row = plain::normal(static_cast<std::size_t>(2 * kv_heads * dim), seed++);
+        for (std::int64_t i = 0; i < kv_heads * dim; ++i) row[i] *= 1 + static_cast<float>(p) * growth;
         for (std::int64_t h = 0; h < kv_heads; ++h) {
           const plain::WholeRow key = plain::whole(&row[h * dim], dim);
           const plain::WholeRow value = plain::whole(&row[(kv_heads + h) * dim], dim);
@@ -110,7 +112,7 @@ struct Scene {
              .max_blocks = max_blocks,
              .q_stride = stride(),
              .out_stride = stride(),
-             .scale = 0.3f});
+             .scale = scale});
       }
     }
     for (std::size_t i = static_cast<std::size_t>(floats); i < scratch.size(); ++i) EXPECT_EQ(scratch[i], kCanary);
@@ -122,24 +124,56 @@ struct Scene {
     return order;
   }
 
-  double exact(std::int64_t token, std::int64_t head, std::int64_t d, double* largest) const {
+  // Stores a number as one element of a cache of floats.
+  void put(plain::Stored* cache, std::int64_t place, float value) const {
+    const plain::Stored one = plain::store(storage, {value});
+    std::copy(one.bytes.begin(), one.bytes.end(), cache->bytes.begin() + place * storage_size(storage));
+    cache->values[place] = value;
+  }
+  // Of a cached head at a position of the first sequence.
+  std::int64_t place(std::int64_t kv_head, std::int64_t p) const {
+    return (block_table[p / shape.block_size] * shape.kv_heads + kv_head) * shape.head_dim * shape.block_size;
+  }
+  std::int64_t value_at(std::int64_t kv_head, std::int64_t p, std::int64_t d) const {
+    return place(kv_head, p) + p % shape.block_size * shape.head_dim + d;
+  }
+  std::int64_t key_at(std::int64_t kv_head, std::int64_t p, std::int64_t d) const {
+    return place(kv_head, p) + d * shape.block_size + p % shape.block_size;
+  }
+
+  bool rounds() const { return table.attention_bits[static_cast<int>(storage)] == 8; }
+  float multiplied(float value) const { return rounds() ? plain::from_bf16(plain::to_bf16(value)) : value; }
+
+  // `tolerance`: a score of |q . k| up to about 60 in head_dim steps is off by some 256 * 2^-24 * 60 * 0.3 = 3e-4 at
+  // the very worst and 1e-5 in practice; weights are off by as much, relatively, and the result is their mean. Weights
+  // in bf16 are off by 2^-8 of themselves each, which moves a mean of x by 2^-8 of the mean of |x - mean| at most.
+  double exact(std::int64_t token, std::int64_t head, std::int64_t d, double* tolerance) const {
     const std::int64_t h = head / (shape.heads / shape.kv_heads);
-    double total = 0.0, sum = 0.0;
-    *largest = 0.0;
+    double total = 0.0, sum = 0.0, magnitudes = 0.0, largest = 0.0, top = 0.0;
+    std::vector<double> scores;
     for (std::int64_t p = 0; p <= position[token]; ++p) {
       const std::int64_t block = block_table[sequence[token] * max_blocks + p / shape.block_size];
       const std::int64_t place = (block * shape.kv_heads + h) * shape.head_dim * shape.block_size;
       double score = 0.0;
       for (std::int64_t i = 0; i < shape.head_dim; ++i) {
-        score += double{q[token * stride() + head * shape.head_dim + i]} *
+        score += double{multiplied(q[token * stride() + head * shape.head_dim + i])} *
                  k.values[place + i * shape.block_size + p % shape.block_size];
       }
-      const double weight = std::exp(0.3 * score);  // scores stay far below exp's limits
+      scores.push_back(double{scale} * score);
+      top = p == 0 ? scores[0] : std::max(top, scores.back());
+    }
+    for (std::int64_t p = 0; p <= position[token]; ++p) {
+      const std::int64_t block = block_table[sequence[token] * max_blocks + p / shape.block_size];
+      const std::int64_t place = (block * shape.kv_heads + h) * shape.head_dim * shape.block_size;
+      const double weight = std::exp(scores[p] - top);
       const double value = v.values[place + p % shape.block_size * shape.head_dim + d];
       total += weight;
       sum += weight * value;
-      *largest = std::max(*largest, std::fabs(value));
+      magnitudes += weight * std::fabs(value);
+      largest = std::max(largest, std::fabs(value));
     }
+    *tolerance = 2e-5 * (1 + largest) * std::max(1.0, std::fabs(top) / 20);
+    if (rounds()) *tolerance += 0x1p-8 * (magnitudes + std::fabs(sum)) / total;
     return sum / total;
   }
 
@@ -151,6 +185,7 @@ struct Scene {
   std::vector<std::int32_t> block_table, sequence, position;
   plain::Stored k, v;
   std::vector<float> q, k_scale, v_scale;
+  float scale = 0.3f;
 };
 
 using Attention = plain::EveryTable;
@@ -163,11 +198,9 @@ TEST_P(Attention, AgreesWithDoublePrecision) {
       for (std::int64_t token = 0; token < scene.tokens(); token += token < 72 ? 1 : 7) {
         for (std::int64_t head = 0; head < shape.heads; ++head) {
           for (std::int64_t d = 0; d < shape.head_dim; d += 5) {
-            double largest = 0.0;
-            const double exact = scene.exact(token, head, d, &largest);
-            // A score of |q . k| up to about 60 in head_dim steps is off by some 256 * 2^-24 * 60 * 0.3 = 3e-4 at the
-            // very worst and 1e-5 in practice; weights are off by as much, relatively, and the result is their mean.
-            ASSERT_NEAR(out[token * scene.stride() + head * shape.head_dim + d], exact, 2e-5 * (1 + largest))
+            double tolerance = 0.0;
+            const double exact = scene.exact(token, head, d, &tolerance);
+            ASSERT_NEAR(out[token * scene.stride() + head * shape.head_dim + d], exact, tolerance)
                 << "storage " << static_cast<int>(storage) << " dim " << shape.head_dim << " token " << token;
           }
         }
@@ -234,29 +267,105 @@ TEST_P(Attention, GivesTheSameBitsInEveryBatchAndOrder) {
 }
 
 TEST_P(Attention, GivesTheSameBitsForEverySplitOfTheHeads) {
-  for (const Shape& shape : kShapes) {
-    const Scene scene(table(), Storage::kF16, shape, {50, 20});
-    const std::vector<float> whole = scene.run(scene.in_order(), scene.tokens(), shape.heads);
-    for (std::int64_t heads = 1; heads < shape.heads; ++heads) {
-      const std::vector<float> out = scene.run(scene.in_order(), scene.tokens(), heads);
-      ASSERT_TRUE(plain::same_bits(out.data(), whole.data(), out.size())) << heads << " heads a call";
+  for (const Storage storage : {Storage::kF16, Storage::kBF16}) {
+    for (const Shape& shape : kShapes) {
+      const Scene scene(table(), storage, shape, {50, 1, 20, 1});
+      const std::vector<float> whole = scene.run(scene.in_order(), scene.tokens(), shape.heads);
+      for (std::int64_t heads = 1; heads < shape.heads; ++heads) {
+        const std::vector<float> out = scene.run(scene.in_order(), scene.tokens(), heads);
+        ASSERT_TRUE(plain::same_bits(out.data(), whole.data(), out.size())) << heads << " heads a call";
+      }
     }
   }
 }
 
+TEST_P(Attention, FollowsScoresThatGrowAlongThePrompt) {
+  for (const Storage storage : {Storage::kF32, Storage::kBF16}) {
+    for (const Shape& shape : kShapes) {
+      const Scene scene(table(), storage, shape, {330}, 0.02f);
+      const std::vector<float> out = scene.run(scene.in_order(), scene.tokens(), shape.heads);
+      for (std::int64_t token = 0; token < scene.tokens(); token += 13) {
+        for (std::int64_t i = 0; i < shape.heads * shape.head_dim; i += 7) {
+          double tolerance = 0.0;
+          const double exact = scene.exact(token, i / shape.head_dim, i % shape.head_dim, &tolerance);
+          ASSERT_NEAR(out[token * scene.stride() + i], exact, tolerance) << "dim " << shape.head_dim << " " << token;
+        }
+      }
+      for (const std::int64_t chunk : {1, 9, 100}) {
+        const std::vector<float> other = scene.run(scene.in_order(), chunk, shape.heads);
+        ASSERT_TRUE(plain::same_bits(out.data(), other.data(), out.size())) << "dim " << shape.head_dim;
+      }
+    }
+  }
+}
+
+TEST_P(Attention, NeverMultipliesWhatComesAfterAToken) {
+  for (const Storage storage : plain::kStorages) {
+    for (const Shape& shape : kShapes) {
+      Scene scene(table(), storage, shape, {150});
+      const std::vector<float> clean = scene.run(scene.in_order(), 1, shape.heads);
+      // What is not finite in the values, then in the keys as well, of positions that the tokens before do not see.
+      for (const std::int64_t kv_head : {std::int64_t{0}, shape.kv_heads - 1}) {
+        scene.put(&scene.v, scene.value_at(kv_head, 37, shape.head_dim - 1), kNan);
+        scene.put(&scene.v, scene.value_at(kv_head, 100, 0), -plain::kInfinity);
+        scene.put(&scene.k, scene.key_at(kv_head, 130, 1), kNan);
+      }
+      const std::vector<float> alone = scene.run(scene.in_order(), 1, shape.heads);
+      const std::int64_t group = shape.heads / shape.kv_heads;
+      for (std::int64_t token = 0; token < scene.tokens(); ++token) {
+        for (std::int64_t i = 0; i < shape.heads * shape.head_dim; ++i) {
+          const std::int64_t kv_head = i / shape.head_dim / group, d = i % shape.head_dim;
+          const bool here = kv_head == 0 || kv_head + 1 == shape.kv_heads;
+          const float is = alone[token * scene.stride() + i], was = clean[token * scene.stride() + i];
+          if (here && (token >= 130 || (token >= 37 && d == shape.head_dim - 1))) {
+            ASSERT_TRUE(std::isnan(is)) << "what a token sees must show, token " << token << " d " << d;
+          } else if (here && token >= 100 && d == 0) {
+            ASSERT_FALSE(std::isfinite(is)) << "what a token sees must show, token " << token;
+          } else {
+            ASSERT_EQ(is, was) << "dim " << shape.head_dim << " token " << token << " d " << d;
+          }
+        }
+      }
+      for (const std::int64_t chunk : {2, 20, 64, 150}) {
+        const std::vector<float> out = scene.run(scene.in_order(), chunk, shape.heads);
+        for (std::size_t i = 0; i < out.size(); ++i) {
+          if (std::isnan(alone[i])) {
+            ASSERT_TRUE(std::isnan(out[i])) << "chunk " << chunk;
+          } else {
+            ASSERT_TRUE(plain::same_bits(&out[i], &alone[i], 1)) << "chunk " << chunk << " dim " << shape.head_dim;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Attention, TakesANegativeScaleAsTheSignOfTheQuery) {
+  for (const Storage storage : kCacheStorages) {
+    Scene scene(table(), storage, kShapes[0], {70});
+    const std::vector<float> out = scene.run(scene.in_order(), scene.tokens(), kShapes[0].heads);
+    scene.scale = -scene.scale;
+    for (float& x : scene.q) x = -x;
+    const std::vector<float> other = scene.run(scene.in_order(), scene.tokens(), kShapes[0].heads);
+    ASSERT_TRUE(plain::same_bits(out.data(), other.data(), out.size())) << "storage " << static_cast<int>(storage);
+  }
+}
+
 TEST_P(Attention, KeepsNanInItsOwnRow) {
-  for (const Shape& shape : kShapes) {
-    Scene scene(table(), Storage::kF32, shape, {40});
-    const std::vector<float> clean = scene.run(scene.in_order(), 40, shape.heads);
-    scene.q[21 * scene.stride() + 1] = kNan;
-    const std::vector<float> dirty = scene.run(scene.in_order(), 40, shape.heads);
-    for (std::int64_t token = 0; token < 40; ++token) {
-      for (std::int64_t i = 0; i < shape.heads * shape.head_dim; ++i) {
-        const std::int64_t at = token * scene.stride() + i;
-        if (token == 21 && i < shape.head_dim) {
-          ASSERT_TRUE(std::isnan(dirty[at])) << "a NaN query must show";
-        } else {
-          ASSERT_EQ(dirty[at], clean[at]) << token;
+  for (const Storage storage : plain::kStorages) {
+    for (const Shape& shape : kShapes) {
+      Scene scene(table(), storage, shape, {40});
+      const std::vector<float> clean = scene.run(scene.in_order(), 40, shape.heads);
+      scene.q[21 * scene.stride() + 1] = kNan;
+      const std::vector<float> dirty = scene.run(scene.in_order(), 40, shape.heads);
+      for (std::int64_t token = 0; token < 40; ++token) {
+        for (std::int64_t i = 0; i < shape.heads * shape.head_dim; ++i) {
+          const std::int64_t at = token * scene.stride() + i;
+          if (token == 21 && i < shape.head_dim) {
+            ASSERT_TRUE(std::isnan(dirty[at])) << "a NaN query must show";
+          } else {
+            ASSERT_EQ(dirty[at], clean[at]) << token;
+          }
         }
       }
     }

@@ -22,7 +22,7 @@ struct Problem {
   static constexpr std::int64_t kMargin = 5;  // floats after each row of x and out, and in front of the first of out
 
   Problem(const Table& table, Storage storage, std::int64_t rows, std::int64_t k, std::int64_t n,
-          float deviation = 1.0f)
+          float deviation = 1.0f, std::int64_t group_wanted = 0)
       : table(table),
         storage(storage),
         rows(rows),
@@ -30,7 +30,7 @@ struct Problem {
         n(n),
         x_stride(k + kMargin),
         out_stride(n + kMargin),
-        group(group_of(storage, k)),
+        group(group_wanted != 0 ? group_wanted : group_of(storage, k)),
         weight(plain::matrix(storage, n, k, group)),
         x(plain::normal(static_cast<std::size_t>(rows * x_stride), 2, deviation)),
         bias(plain::normal(static_cast<std::size_t>(n), 3)),
@@ -177,6 +177,68 @@ TEST_P(Matmul, AgreesWithDoublePrecision) {
               << ", " << column;
         }
       }
+    }
+  }
+}
+
+TEST_P(Matmul, OfFourBitsAgreesWithDoublePrecisionInGroupsOfAnySize) {
+  for (const auto& [group, k] : {std::array<std::int64_t, 2>{32, 32},
+                                 {32, 1120},
+                                 {64, 64},
+                                 {64, 704},
+                                 {96, 192},
+                                 {128, 640},
+                                 {256, 768},
+                                 {20, 60},
+                                 {1024, 1024}}) {
+    for (const std::int64_t rows : {3, 6, 16, 21, 50}) {
+      Problem problem(table(), Storage::kS4, rows, k, 70, 1.0f, group);
+      const std::vector<float> out = problem.result();
+      problem.expect_canaries(out);
+      for (std::int64_t row = 0; row < rows; ++row) {
+        for (std::int64_t column = 0; column < problem.n; ++column) {
+          double tolerance = 0.0;
+          const double exact = problem.exact(row, column, &tolerance);
+          ASSERT_NEAR(out[Problem::kMargin + row * problem.out_stride + column], exact, tolerance)
+              << "groups of " << group << ", k " << k << ", " << rows << " rows, at " << row << ", " << column;
+        }
+      }
+    }
+  }
+}
+
+// Tables with the same packing have one definition of these products: what a request says does not depend on whether
+// the CPU has tiles.
+TEST(MatmulOfWholeNumbers, GivesTheSameBitsOnTilesAndOnVectors) {
+  std::vector<const Table*> tables;
+  for (const Table* table : plain::runnable_tables()) {
+    if (table->packing.ends_with("by fours")) tables.push_back(table);
+  }
+  if (tables.size() < 2) GTEST_SKIP() << "this CPU has not both";
+  for (const auto& [group, k] : {std::array<std::int64_t, 2>{0, 77},
+                                 {0, 1100},
+                                 {32, 32},
+                                 {32, 1120},
+                                 {64, 64},
+                                 {64, 704},
+                                 {96, 192},
+                                 {128, 128},
+                                 {128, 1152},
+                                 {256, 768},
+                                 {20, 60}}) {
+    const Storage storage = group == 0 ? Storage::kS8 : Storage::kS4;
+    for (const std::int64_t rows : {1, 5, 15, 16, 17, 70, 401}) {
+      Problem tiles(*tables[0], storage, rows, k, 70, 1.0f, group),
+          vectors(*tables[1], storage, rows, k, 70, 1.0f, group);
+      // Rows of the largest whole numbers there are, of either sign.
+      for (std::int64_t i = 0; i < k; ++i) {
+        tiles.x[i] = i % 3 == 0 ? -1.0f : 1.0f;
+        tiles.x[(rows - 1) * tiles.x_stride + i] = -1.0f;
+      }
+      vectors.x = tiles.x;
+      const std::vector<float> a = tiles.result(), b = vectors.result();
+      ASSERT_TRUE(plain::same_bits(a.data(), b.data(), a.size()))
+          << "groups of " << group << ", k " << k << ", " << rows;
     }
   }
 }

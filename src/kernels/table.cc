@@ -1,10 +1,9 @@
 #include "kernels/table.h"
 
 #include <cpuid.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "kernels/tables.h"
+#include "kernels/tile_registers.h"
 
 namespace ganglion::kernels {
 
@@ -26,17 +25,11 @@ bool runs_avx512() noexcept {
 }
 bool runs_avx512_vnni() noexcept { return runs_avx512() && __builtin_cpu_supports("avx512vnni") != 0; }
 
-// The tiles' eight kilobytes are saved only for a process that has asked for them, once, for all its threads. A system
-// that knows nothing of tiles, or a sandbox, refuses.
 bool runs_amx() noexcept {
-  constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24, kAmxInt8 = 1u << 25;  // leaf 7, edx
-  constexpr unsigned kAvx512Bf16 = 1u << 5;                                          // leaf 7, 1, eax
-  constexpr int kRequestPermission = 0x1023, kTileData = 18;                         // arch_prctl's ARCH_REQ_XCOMP_PERM
+  constexpr unsigned kAvx512Bf16 = 1u << 5;  // leaf 7, 1, eax
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-  if (!runs_avx512_vnni() || __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return false;
-  if ((edx & kAmxBf16) == 0 || (edx & kAmxTile) == 0 || (edx & kAmxInt8) == 0) return false;
-  if (__get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) == 0 || (eax & kAvx512Bf16) == 0) return false;
-  return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  if (!runs_avx512_vnni() || __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) == 0) return false;
+  return (eax & kAvx512Bf16) != 0 && has_tile_registers();
 }
 
 }  // namespace
@@ -54,15 +47,27 @@ const TableInfo* all_tables(int* count) noexcept {
 std::int64_t no_matmul_scratch(Storage, std::int64_t, std::int64_t) noexcept { return 0; }
 std::int64_t nothing_prepared(Storage, std::int64_t, std::int64_t, std::int64_t) noexcept { return 0; }
 
-std::string_view matmul_isa(const Table& table, Storage storage) noexcept {
-  const auto index = static_cast<std::size_t>(storage);
+namespace {
+
+// The table that the entry of a table comes from.
+template <class Entry>
+std::string_view origin(const Table& table, const Entry& entry) noexcept {
   std::string_view isa = table.isa;
   int count = 0;
   const TableInfo* tables = all_tables(&count);  // best first, so the last that has it is the one it comes from
   for (int i = 0; i < count; ++i) {
-    if (tables[i].table->matmul[index] == table.matmul[index]) isa = tables[i].table->isa;
+    if (entry(*tables[i].table) == entry(table)) isa = tables[i].table->isa;
   }
   return isa;
+}
+
+}  // namespace
+
+std::string_view matmul_isa(const Table& table, Storage storage) noexcept {
+  return origin(table, [=](const Table& any) { return any.matmul[static_cast<std::size_t>(storage)]; });
+}
+std::string_view attention_isa(const Table& table, Storage storage) noexcept {
+  return origin(table, [=](const Table& any) { return any.attention[static_cast<std::size_t>(storage)]; });
 }
 
 const Table* find_table(std::string_view isa) noexcept {

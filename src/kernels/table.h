@@ -18,8 +18,9 @@
 
 namespace ganglion::kernels {
 
-// How weights and cache rows are stored. Sums are always f32, and products but where Table::product_bits says so. s8
-// and s4 are whole numbers that mean something times a scale: weights and caches may be s8, weights alone s4.
+// How weights and cache rows are stored. Sums are always f32, and products but where Table::product_bits and
+// attention_bits say so. s8 and s4 are whole numbers that mean something times a scale: weights and caches may be s8,
+// weights alone s4.
 enum class Storage : std::uint8_t { kF32, kF16, kBF16, kS8, kS4 };
 inline constexpr int kStorageCount = 3;        // of floats, which mean what they are
 inline constexpr int kCacheStorageCount = 4;   // and s8
@@ -208,6 +209,10 @@ struct Table {
   // of magnitudes at most, with 8 the matmul is of x rounded to bf16. kWholeProductBits: x is rounded to multiples of
   // its row's largest magnitude / (127 * 128).
   int product_bits[kWeightStorageCount];
+  // By storage of the cache: the significant bits that attention keeps of q and of the weights (the exponentials) where
+  // they are multiplied with the cache. 24 are all; with 8 both are rounded to bf16, and the total adds the rounded
+  // weights.
+  int attention_bits[kCacheStorageCount];
 
   void (*attention[kCacheStorageCount])(const AttentionArgs& args) noexcept;  // by storage of the cache
   std::int64_t (*attention_scratch)(std::int64_t head_dim, std::int64_t block_size) noexcept;  // floats
@@ -253,6 +258,7 @@ struct Table {
 const Table* find_table(std::string_view isa) noexcept;
 // "avx512" for amx and f32: the table that the matmul of a table is taken from, since tables share kernels.
 std::string_view matmul_isa(const Table& table, Storage storage) noexcept;
+std::string_view attention_isa(const Table& table, Storage storage) noexcept;  // the same of attention, of a cache
 // Every table compiled in, runnable here or not, best first; `count` is set.
 struct TableInfo {
   const Table* table;

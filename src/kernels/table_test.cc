@@ -67,6 +67,9 @@ TEST(Tables, SayWhichOfThemAMatmulIsTakenFrom) {
   ASSERT_EQ(amx.isa, "amx");
   EXPECT_EQ(matmul_isa(amx, Storage::kF32), "avx512");
   EXPECT_EQ(matmul_isa(amx, Storage::kBF16), "amx");
+  EXPECT_EQ(matmul_isa(amx, Storage::kS4), "amx");
+  EXPECT_EQ(attention_isa(amx, Storage::kF16), "avx512");
+  EXPECT_EQ(attention_isa(amx, Storage::kBF16), "amx");
 }
 
 }  // namespace

@@ -29,8 +29,9 @@ struct Limits {
   };
   std::vector<Row> rows;  // everything that was measured
 
-  // Of a matmul whose kernel is of this table (kernels::matmul_isa), by the storage of its weight. Whole numbers are
-  // multiplied in two parts of x: half of their limit is the most that can be had.
+  // Of a matmul or an attention whose kernel is of this table (kernels::matmul_isa, attention_isa), by the storage of
+  // its weight or cache; of anything else when both are empty. Whole numbers are multiplied in two parts of x: half of
+  // their limit is the most that can be had.
   double flops_of(std::string_view isa, std::string_view storage) const {
     const bool whole = storage == "s8" || storage == "s4";
     if (isa == "amx" && tile_flops > 0) return whole ? whole_tile_flops : tile_flops;

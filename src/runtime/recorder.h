@@ -26,8 +26,8 @@ struct StepInfo {
   std::string kind;     // "matmul"
   std::string text;     // "matmul f16 avx2 [512,2048]x[8192,2048]"
   std::string place;    // "[opt] layer 3"
-  std::string isa;      // of a matmul: the table whose kernel runs it; else empty
-  std::string storage;  // of a matmul: how its weight is kept; else empty
+  std::string isa;      // of a matmul or attention: the table whose kernel runs it; else empty
+  std::string storage;  // of a matmul: how its weight is kept, of attention: the cache; else empty
   std::int64_t n = 0, k = 0;
   bool per_rank = false;
   bool barrier = false;     // threads meet before it

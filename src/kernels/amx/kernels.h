@@ -21,6 +21,8 @@ void pack_turned(Storage from, const void* rows, Storage to, void* panels, std::
                  std::int64_t n, std::int64_t k) noexcept;
 void gather_packed_rows(Storage storage, const void* panels, const float* scales, const std::int32_t* ids, float* out,
                         std::int64_t count, std::int64_t rows, std::int64_t cols) noexcept;
+void attention_bf16(const AttentionArgs& args) noexcept;  // of a cache in bf16
+std::int64_t attention_scratch(std::int64_t head_dim, std::int64_t block_size) noexcept;
 
 // Four tile products a round, on registers alone; returns the floating-point operations done.
 double multiply_tiles(std::int64_t rounds) noexcept;

@@ -1,5 +1,6 @@
 #include "kernels/amx/matmul.h"
 
+#include "kernels/amx/grouped_matmul.h"
 #include "kernels/amx/kernels.h"
 #include "kernels/amx/whole_matmul.h"
 #include "kernels/avx512_vnni/kernels.h"
@@ -10,6 +11,8 @@ template <Storage S>
 void matmul(const MatmulArgs& args) noexcept {
   if constexpr (S == Storage::kS8) {
     WholeMatmul<S>::run(args, WholeTiles::many);
+  } else if constexpr (S == Storage::kS4) {
+    WholeMatmul<S>::run(args, GroupedTiles::many);
   } else {
     TileMatmul<S>::run(args);
   }
@@ -18,6 +21,7 @@ void matmul(const MatmulArgs& args) noexcept {
 template void matmul<Storage::kF16>(const MatmulArgs&) noexcept;
 template void matmul<Storage::kBF16>(const MatmulArgs&) noexcept;
 template void matmul<Storage::kS8>(const MatmulArgs&) noexcept;
+template void matmul<Storage::kS4>(const MatmulArgs&) noexcept;
 
 std::int64_t matmul_scratch(Storage storage, std::int64_t rows, std::int64_t k) noexcept {
   if (storage == Storage::kF16) return TileMatmul<Storage::kF16>::scratch(rows, k);

@@ -30,6 +30,7 @@ constexpr Table make_scalar_table() noexcept {
       .prepared_bytes = nothing_prepared,
       .prepare_rows = nullptr,
       .product_bits = {24, 24, 24, 24, 24},
+      .attention_bits = {24, 24, 24, 24},
       .attention = {attention<kF32>, attention<kF16>, attention<kBF16>, attention<kS8>},
       .attention_scratch = attention_scratch,
       .kv_write = {kv_write<kF32>, kv_write<kF16>, kv_write<kBF16>, kv_write<kS8>},

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints the polynomial coefficients in math.h. Needs numpy and mpmath.
+"""Prints the polynomial coefficients in math.h and ../amx/attention.h. Needs numpy and mpmath.
 
 Each polynomial minimises the largest weighted error on its interval: weighted least squares on Chebyshev points, with
 the weights raised where the error is largest (Lawson's iteration) until the error is level. Coefficients are then
@@ -68,3 +68,4 @@ def power_rest(r):  # 2^r = 1 + r q(r)
 
 
 show("2^r", fit(power_rest, -0.5 - 1e-3, 0.5 + 1e-3, 4, lambda r: abs(r) / mpmath.mpf(2) ** r))
+show("2^r for bf16", fit(power_rest, 0.0, 1.0, 3, lambda r: r / mpmath.mpf(2) ** r))

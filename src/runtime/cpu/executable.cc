@@ -289,6 +289,11 @@ std::vector<StepInfo> CpuExecutable::steps() const {
     info.per_rank = step.per_rank;
     info.barrier = step.barrier;
     info.work = program::work_of(step, ranks_);
+    if (std::holds_alternative<program::AttentionParams>(step.params)) {
+      const DType cache = step.operands[1].dtype;
+      info.isa = kernels::attention_isa(*table_, storage_of(cache));
+      info.storage = dtype_name(cache);
+    }
     const auto* matmul = std::get_if<program::MatmulParams>(&step.params);
     if (matmul == nullptr) continue;
     info.isa = kernels::matmul_isa(*table_, storage_of(matmul->storage));

@@ -5,6 +5,12 @@
 namespace ganglion::runtime::cpu {
 namespace {
 
+// A step that finds nothing to do needs no barrier before it either: what reads its result has one of its own.
+bool is_idle(const program::Step& step, std::span<const Frame> frames, const Team& team) {
+  const auto* prepare = std::get_if<program::PrepareRowsParams>(&step.params);
+  return prepare != nullptr && rows_to_prepare(*prepare, {step, frames, frames, team}) == 0;
+}
+
 void run_one(const program::Step& step, std::span<const Frame> frames, const Team& team) {
   const StepContext context{step, step.per_rank ? frames : frames.first(1), frames, team};
   std::visit([&](const auto& params) { run_step(params, context); }, step.params);
@@ -15,9 +21,11 @@ void run_recorded(const program::Program& program, std::span<const Frame> frames
                   RecordedRun& record) {
   TimeSpan* spans = record.steps.data() + static_cast<std::size_t>(team.thread) * program.steps.size();
   for (std::size_t i = 0; i < program.steps.size(); ++i) {
-    if (program.steps[i].barrier) team.barrier();
+    const program::Step& step = program.steps[i];
+    const bool idle = is_idle(step, frames, team);
+    if (step.barrier && !idle) team.barrier();
     spans[i].begin = now_ns();
-    run_one(program.steps[i], frames, team);
+    if (!idle) run_one(step, frames, team);
     spans[i].end = now_ns();
   }
 }
@@ -31,6 +39,7 @@ void run_program(const program::Program& program, std::span<const Frame> frames,
     return;
   }
   for (const program::Step& step : program.steps) {
+    if (is_idle(step, frames, team)) continue;
     if (step.barrier) team.barrier();
     run_one(step, frames, team);
   }

@@ -46,24 +46,28 @@ void run_step(const program::MatmulParams& params, const StepContext& context) {
             });
 }
 
+std::int64_t rows_to_prepare(const program::PrepareRowsParams& params, const StepContext& context) {
+  const program::Operand& x = context.step.operands[0];
+  const std::int64_t rows = context.frames[0].rows_of(x.rows, x.dims[0]);
+  const kernels::Table& table = *context.team.table;
+  return table.prepared_bytes(storage_of(params.storage), rows, params.k, params.group) > 0 ? rows : 0;
+}
+
 void run_step(const program::PrepareRowsParams& params, const StepContext& context) {
   const program::Step& step = context.step;
-  const kernels::Table& table = *context.team.table;
-  const kernels::Storage storage = storage_of(params.storage);
-  const std::int64_t rows = context.frames[0].rows_of(step.operands[0].rows, step.operands[0].dims[0]);
-  if (table.prepared_bytes(storage, rows, params.k, params.group) == 0) return;  // so few rows are read as they are
-  constexpr std::int64_t kTogether = kernels::kPreparedTogether;
-  for_share(context, rows, params.k * 2, kTogether, [&](const Frame& frame, std::int64_t begin, std::int64_t end) {
-    kernels::PrepareArgs args;
-    args.x = frame.as<const float>(step.operands[0]);
-    args.out = frame.at(step.results[0]);
-    args.rows = rows;
-    args.k = args.x_stride = params.k;
-    args.group = params.group;
-    args.row_begin = begin;
-    args.row_end = end;
-    table.prepare_rows(storage, args);
-  });
+  const std::int64_t rows = rows_to_prepare(params, context);
+  for_share(context, rows, params.k * 2, kernels::kPreparedTogether,
+            [&](const Frame& frame, std::int64_t begin, std::int64_t end) {
+              kernels::PrepareArgs args;
+              args.x = frame.as<const float>(step.operands[0]);
+              args.out = frame.at(step.results[0]);
+              args.rows = rows;
+              args.k = args.x_stride = params.k;
+              args.group = params.group;
+              args.row_begin = begin;
+              args.row_end = end;
+              context.team.table->prepare_rows(storage_of(params.storage), args);
+            });
 }
 
 void run_step(const program::LayerNormParams& params, const StepContext& context) {

@@ -9,6 +9,8 @@ namespace ganglion::runtime::cpu {
 // step_kernels.cc
 void run_step(const program::MatmulParams& params, const StepContext& context);
 void run_step(const program::PrepareRowsParams& params, const StepContext& context);
+// 0 where the matmuls read so few rows as they are.
+std::int64_t rows_to_prepare(const program::PrepareRowsParams& params, const StepContext& context);
 void run_step(const program::LayerNormParams& params, const StepContext& context);
 void run_step(const program::RmsNormParams& params, const StepContext& context);
 void run_step(const program::RotaryParams& params, const StepContext& context);
