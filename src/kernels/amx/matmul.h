@@ -81,6 +81,7 @@ struct TileMatmul {
       split_pair(half(even), half(odd), to);
       split_pair(half(even + 32), half(odd + 32), to + kTileBytes);
     }
+    asm volatile("" ::: "memory");  // the compiler does not know that tiles are loaded from here
   }
 
   // C (tiles 0, 1) of one tile of rows and (tiles 2, 3) of the next += a step of A and B.

@@ -77,6 +77,7 @@ struct TileRows {
         }
       }
     }
+    asm volatile("" ::: "memory");  // the compiler does not know that tiles are loaded from here
   }
 };
 

@@ -14,6 +14,9 @@ struct WholeTiles {
   static constexpr std::int64_t kStepBytes = kStep * kWholeWidth;  // of a panel
   static constexpr std::int64_t kMostTiles = 24;                   // of rows, whose sums wait together
 
+  static constexpr std::int64_t kSumsTile = kTileRows * kWholeWidth;
+  using Products = std::int32_t[4 * 256];  // of high parts with both halves of the columns, then of low ones
+
   // What 16 rows of high and low parts of x make of a block: four tiles of sums.
   static void multiply(const std::int8_t* high, const std::int8_t* low, std::int64_t x_stride, const char* weights,
                        std::int64_t steps, std::int32_t* out) noexcept {
@@ -24,10 +27,10 @@ struct WholeTiles {
     for (std::int64_t s = 0; s < steps; ++s, weights += kStepBytes) {
       _tile_loadd(6, weights, kWholeLine);
       _tile_loadd(7, weights + 64, kWholeLine);
-      _tile_loadd(4, high + s * kStep, x_stride);
+      _tile_stream_loadd(4, high + s * kStep, x_stride);
       _tile_dpbsud(0, 4, 6);
       _tile_dpbsud(1, 4, 7);
-      _tile_loadd(5, low + s * kStep, x_stride);
+      _tile_stream_loadd(5, low + s * kStep, x_stride);
       _tile_dpbsud(2, 5, 6);
       _tile_dpbsud(3, 5, 7);
     }
@@ -37,16 +40,33 @@ struct WholeTiles {
     _tile_stored(3, out + 768, 64);
   }
 
+  // The products of a tile of rows, with those of the blocks before. They are added while the next tile is multiplied.
+  static void add(const Products& products, const WholeRows& x, std::int64_t row, std::int64_t begin,
+                  float* sums) noexcept {
+    using M = WholeMatmul<Storage::kS8>;
+#pragma GCC unroll 4
+    for (std::int64_t r = 0; r < kTileRows; ++r, sums += kWholeWidth) {
+      const std::int32_t zero_sum = x.zero_sums(row + r)[begin / kWholeBlock];
+#pragma GCC unroll 2
+      for (int half = 0; half < 2; ++half) {
+        const std::int32_t* from = products + half * 256 + r * 16;
+        const __m512 before = begin == 0 ? Vec::zero() : Vec::load(sums + half * 16);
+        const __m512i high = _mm512_load_si512(from), low = _mm512_load_si512(from + 512);
+        Vec::store(sums + half * 16, M::with_block(before, high, low, zero_sum, Vec::zero()));
+      }
+    }
+  }
+
   static void many(const MatmulArgs& args, const WholeRows& x, std::int64_t rows, std::int64_t out_row) noexcept {
     using M = WholeMatmul<Storage::kS8>;
     const std::int64_t tiles = (rows + kTileRows - 1) / kTileRows;
     const TileConfig config(tiles == 1 ? rows : kTileRows);
-    alignas(64) std::int32_t products[4 * 256];
+    alignas(64) Products products[2];
     for (std::int64_t n = args.n_begin; n < args.n_end; n += kWholeWidth) {
       const char* panel = whole_panel<Storage::kS8>(args, n);
       for (std::int64_t first = 0; first < tiles; first += kMostTiles) {
         const std::int64_t last = M::smaller(tiles, first + kMostTiles);
-        alignas(64) float sums[kMostTiles * kTileRows * kWholeWidth];
+        alignas(64) float sums[kMostTiles * kSumsTile];
         for (std::int64_t begin = 0; begin < x.filled(); begin += kWholeBlock) {
           const std::int64_t steps = M::smaller(kWholeBlock, x.filled() - begin) / kStep;
           const char* weights = panel + begin * kWholeWidth;
@@ -57,19 +77,11 @@ struct WholeTiles {
             for (std::int64_t line = lines * done / all; line < lines * (done + 1) / all; ++line)
               __builtin_prefetch(weights + steps * kStepBytes + line * 64);
             const std::int64_t row = t * kTileRows;
-            multiply(x.high(row) + begin, x.low(row) + begin, x.stride(), weights, steps, products);
-            const std::int64_t count = M::smaller(kTileRows, rows - row);
-            for (std::int64_t r = 0; r < count; ++r) {
-              const std::int32_t zero_sum = x.zero_sums(row + r)[begin / kWholeBlock];
-              float* sum = sums + (done * kTileRows + r) * kWholeWidth;
-              for (int half = 0; half < 2; ++half) {
-                const std::int32_t* from = products + half * 256 + r * 16;
-                const __m512 before = begin == 0 ? Vec::zero() : Vec::load(sum + half * 16);
-                const __m512i high = _mm512_load_si512(from), low = _mm512_load_si512(from + 512);
-                Vec::store(sum + half * 16, M::with_block(before, high, low, zero_sum, Vec::zero()));
-              }
-            }
+            multiply(x.high(row) + begin, x.low(row) + begin, x.stride(), weights, steps, products[done % 2]);
+            if (done > 0) add(products[(done - 1) % 2], x, row - kTileRows, begin, sums + (done - 1) * kSumsTile);
           }
+          add(products[(last - first - 1) % 2], x, (last - 1) * kTileRows, begin,
+              sums + (last - first - 1) * kSumsTile);
         }
         for (std::int64_t row = first * kTileRows; row < M::smaller(rows, last * kTileRows); ++row) {
           const float* sum = sums + (row - first * kTileRows) * kWholeWidth;
