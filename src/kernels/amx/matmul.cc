@@ -10,9 +10,9 @@ namespace ganglion::kernels::amx {
 template <Storage S>
 void matmul(const MatmulArgs& args) noexcept {
   if constexpr (S == Storage::kS8) {
-    WholeMatmul<S>::run(args, WholeTiles::many);
+    WholeMatmul<S>::run(args, WholeTiles::many, WholeTiles::kMostRows);
   } else if constexpr (S == Storage::kS4) {
-    WholeMatmul<S>::run(args, GroupedTiles::many);
+    WholeMatmul<S>::run(args, GroupedTiles::many, WholeMatmul<S>::most_rows(args.k));
   } else {
     TileMatmul<S>::run(args);
   }
@@ -26,6 +26,7 @@ template void matmul<Storage::kS4>(const MatmulArgs&) noexcept;
 std::int64_t matmul_scratch(Storage storage, std::int64_t rows, std::int64_t k) noexcept {
   if (storage == Storage::kF16) return TileMatmul<Storage::kF16>::scratch(rows, k);
   if (storage == Storage::kBF16) return TileMatmul<Storage::kBF16>::scratch(rows, k);
+  if (storage == Storage::kS8) return WholeTiles::scratch(rows, k);
   return avx512_vnni::matmul_scratch(storage, rows, k);
 }
 

@@ -10,9 +10,11 @@ namespace ganglion::kernels {
 namespace {
 
 struct WholeTiles {
+  using M = WholeMatmul<Storage::kS8>;
   static constexpr std::int64_t kStep = 64;                        // of k in a tile
   static constexpr std::int64_t kStepBytes = kStep * kWholeWidth;  // of a panel
-  static constexpr std::int64_t kMostTiles = 24;                   // of rows, whose sums wait together
+  static constexpr std::int64_t kMostRows = 256;                   // whose sums wait together
+  static constexpr std::int64_t kGroupPanels = 16;
 
   static constexpr std::int64_t kSumsTile = kTileRows * kWholeWidth;
   using Products = std::int32_t[4 * 256];  // of high parts with both halves of the columns, then of low ones
@@ -43,7 +45,6 @@ struct WholeTiles {
   // The products of a tile of rows, with those of the blocks before. They are added while the next tile is multiplied.
   static void add(const Products& products, const WholeRows& x, std::int64_t row, std::int64_t begin,
                   float* sums) noexcept {
-    using M = WholeMatmul<Storage::kS8>;
 #pragma GCC unroll 4
     for (std::int64_t r = 0; r < kTileRows; ++r, sums += kWholeWidth) {
       const std::int32_t zero_sum = x.zero_sums(row + r)[begin / kWholeBlock];
@@ -57,34 +58,50 @@ struct WholeTiles {
     }
   }
 
-  static void many(const MatmulArgs& args, const WholeRows& x, std::int64_t rows, std::int64_t out_row) noexcept {
-    using M = WholeMatmul<Storage::kS8>;
-    const std::int64_t tiles = (rows + kTileRows - 1) / kTileRows;
-    const TileConfig config(tiles == 1 ? rows : kTileRows);
+  // Sums of a group of panels, behind x where the call turns it.
+  static std::int64_t of_x(std::int64_t rows, std::int64_t k) noexcept {
+    return rows <= M::kMostUnprepared ? M::scratch(rows, k) : 0;
+  }
+  static std::int64_t scratch(std::int64_t rows, std::int64_t k) noexcept {
+    const std::int64_t tiles = M::smaller(rows, kMostRows) / kTileRows + 1;
+    return of_x(rows, k) + kGroupPanels * tiles * kSumsTile * 4;
+  }
+
+  // One block of a panel times all tiles of rows.
+  static void add_block(const WholeRows& x, std::int64_t tiles, const char* weights, std::int64_t begin,
+                        std::int64_t steps, const char* next, float* sums) noexcept {
     alignas(64) Products products[2];
-    for (std::int64_t n = args.n_begin; n < args.n_end; n += kWholeWidth) {
-      const char* panel = whole_panel<Storage::kS8>(args, n);
-      for (std::int64_t first = 0; first < tiles; first += kMostTiles) {
-        const std::int64_t last = M::smaller(tiles, first + kMostTiles);
-        alignas(64) float sums[kMostTiles * kSumsTile];
-        for (std::int64_t begin = 0; begin < x.filled(); begin += kWholeBlock) {
-          const std::int64_t steps = M::smaller(kWholeBlock, x.filled() - begin) / kStep;
-          const char* weights = panel + begin * kWholeWidth;
-          const std::int64_t lines = steps * kStepBytes / 64;
-          for (std::int64_t t = first; t < last; ++t) {
-            // The next block comes nearer meanwhile, a part for every tile.
-            const std::int64_t done = t - first, all = last - first;
-            for (std::int64_t line = lines * done / all; line < lines * (done + 1) / all; ++line)
-              __builtin_prefetch(weights + steps * kStepBytes + line * 64);
-            const std::int64_t row = t * kTileRows;
-            multiply(x.high(row) + begin, x.low(row) + begin, x.stride(), weights, steps, products[done % 2]);
-            if (done > 0) add(products[(done - 1) % 2], x, row - kTileRows, begin, sums + (done - 1) * kSumsTile);
-          }
-          add(products[(last - first - 1) % 2], x, (last - 1) * kTileRows, begin,
-              sums + (last - first - 1) * kSumsTile);
+    const std::int64_t lines = steps * kStepBytes / 64;
+    for (std::int64_t t = 0; t < tiles; ++t) {
+      for (std::int64_t line = lines * t / tiles; line < lines * (t + 1) / tiles; ++line)
+        _mm_prefetch(next + line * 64, _MM_HINT_T1);
+      const std::int64_t row = t * kTileRows;
+      multiply(x.high(row) + begin, x.low(row) + begin, x.stride(), weights, steps, products[t % 2]);
+      if (t > 0) add(products[(t - 1) % 2], x, row - kTileRows, begin, sums + (t - 1) * kSumsTile);
+    }
+    add(products[(tiles - 1) % 2], x, (tiles - 1) * kTileRows, begin, sums + (tiles - 1) * kSumsTile);
+  }
+
+  // A group of panels passes over a block of x, in the second cache, before the next does.
+  static void many(const MatmulArgs& args, const WholeRows& x, std::int64_t rows, std::int64_t out_row) noexcept {
+    const std::int64_t tiles = (rows + kTileRows - 1) / kTileRows, panel_sums = tiles * kSumsTile;
+    const TileConfig config(tiles == 1 ? rows : kTileRows);
+    auto* const sums = reinterpret_cast<float*>(static_cast<char*>(args.scratch) + of_x(args.rows, args.k));
+    for (std::int64_t group = args.n_begin; group < args.n_end; group += kGroupPanels * kWholeWidth) {
+      const std::int64_t end = M::smaller(args.n_end, group + kGroupPanels * kWholeWidth);
+      for (std::int64_t begin = 0; begin < x.filled(); begin += kWholeBlock) {
+        const std::int64_t steps = M::smaller(kWholeBlock, x.filled() - begin) / kStep, here = begin * kWholeWidth;
+        for (std::int64_t n = group; n < end; n += kWholeWidth) {
+          const char* weights = whole_panel<Storage::kS8>(args, n) + here;
+          const char* next = n + kWholeWidth < end
+                                 ? whole_panel<Storage::kS8>(args, n + kWholeWidth) + here
+                                 : whole_panel<Storage::kS8>(args, group) + here + kWholeBlock * kWholeWidth;
+          add_block(x, tiles, weights, begin, steps, next, sums + (n - group) / kWholeWidth * panel_sums);
         }
-        for (std::int64_t row = first * kTileRows; row < M::smaller(rows, last * kTileRows); ++row) {
-          const float* sum = sums + (row - first * kTileRows) * kWholeWidth;
+      }
+      for (std::int64_t row = 0; row < rows; ++row) {
+        for (std::int64_t n = group; n < end; n += kWholeWidth) {
+          const float* sum = sums + (n - group) / kWholeWidth * panel_sums + row * kWholeWidth;
           M::finish(args, out_row + row, n, x.scale(row), Vec::load(sum), Vec::load(sum + 16));
         }
       }

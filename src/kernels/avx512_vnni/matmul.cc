@@ -7,7 +7,8 @@ namespace ganglion::kernels::avx512_vnni {
 
 template <Storage S>
 void matmul(const MatmulArgs& args) noexcept {
-  WholeMatmul<S>::run(args, WholeMatmul<S>::many);
+  using M = WholeMatmul<S>;
+  M::run(args, M::many, M::most_rows(args.k));
 }
 
 template void matmul<Storage::kS8>(const MatmulArgs&) noexcept;

@@ -231,8 +231,8 @@ struct WholeMatmul {
 
   using Many = void (*)(const MatmulArgs&, const WholeRows&, std::int64_t, std::int64_t) noexcept;
 
-  // `many` does parts of more than kTile rows.
-  static void run(const MatmulArgs& args, Many many) noexcept {
+  // `many` does parts of more than kTile rows, of `most` at most.
+  static void run(const MatmulArgs& args, Many many, std::int64_t most) noexcept {
     if (args.rows <= 0) return;
     if (args.k == 0) return Avx512Matmul<Storage::kF32>::run(args);
     void* const turned = args.rows <= kMostUnprepared ? args.scratch : const_cast<void*>(args.prepared);
@@ -247,7 +247,7 @@ struct WholeMatmul {
                .row_begin = 0,
                .row_end = args.rows});
     }
-    const std::int64_t most = most_rows(args.k), parts = (args.rows + most - 1) / most;
+    const std::int64_t parts = (args.rows + most - 1) / most;
     const std::int64_t height = sixteens((args.rows + parts - 1) / parts);
     for (std::int64_t row = 0; row < args.rows; row += height) {
       const std::int64_t rows = smaller(height, args.rows - row);
