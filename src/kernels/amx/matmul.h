@@ -156,12 +156,12 @@ struct TileMatmul {
   // A panel for up to two tiles of rows: straight from memory, a step at a time, with later ones prefetched. A step is
   // turned while the one before it is multiplied: tiles are not loaded from stores that are still under way.
   template <bool two>
-  static void stream(const MatmulArgs& args, const char* a) noexcept {
+  static void stream(const MatmulArgs& args, const char* a, std::int64_t n) noexcept {
     constexpr std::int64_t kAhead = 2 * kStepBytes;
     const std::int64_t steps = Rows::steps_of(args.k), tiles = two ? 2 : 1;
     alignas(64) char b[2][kTurned ? kBStep : 64];
     alignas(64) float sums[2 * kSumsTile];
-    for (std::int64_t n = args.n_begin; n < args.n_end; n += kWidth) {
+    for (; n < args.n_end; n += kWidth) {
       const char* from = panel(args, n);
       begin<two>(sums, true);
       if constexpr (kTurned) turn_step(from, args.k, b[0]);
@@ -176,6 +176,41 @@ struct TileMatmul {
       end<two>(sums);
       for (std::int64_t r = 0; r < args.rows; ++r) finish(args, r, n, sums + r * kWidth);
     }
+  }
+
+  // Two panels of bf16 for one tile of rows: two streams from memory are read faster than one. Returns the column after
+  // the last of them.
+  static std::int64_t stream_beside(const MatmulArgs& args, const char* a) noexcept {
+    constexpr std::int64_t kAhead = 2 * kStepBytes;
+    const std::int64_t steps = Rows::steps_of(args.k);
+    alignas(64) float sums[2 * kSumsTile];
+    std::int64_t n = args.n_begin;
+    for (; n + kWidth < args.n_end; n += 2 * kWidth) {
+      const char *first = panel(args, n), *second = panel(args, n + kWidth);
+      begin<true>(sums, true);
+      for (std::int64_t s = 0; s < steps; ++s, first += kStepBytes, second += kStepBytes) {
+#pragma GCC unroll 32
+        for (std::int64_t line = 0; line < kStepBytes; line += 64) {
+          __builtin_prefetch(first + kAhead + line);
+          __builtin_prefetch(second + kAhead + line);
+        }
+        _tile_stream_loadd(4, Rows::at(a, 1, 0, s), 64);
+        _tile_loadd(6, first, kBStride);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_loadd(7, first + kBSecond, kBStride);
+        _tile_dpbf16ps(1, 4, 7);
+        _tile_loadd(6, second, kBStride);
+        _tile_dpbf16ps(2, 4, 6);
+        _tile_loadd(7, second + kBSecond, kBStride);
+        _tile_dpbf16ps(3, 4, 7);
+      }
+      end<true>(sums);
+      for (std::int64_t r = 0; r < args.rows; ++r) {
+        finish(args, r, n, sums + r * kWidth);
+        finish(args, r, n + kWidth, sums + kSumsTile + r * kWidth);
+      }
+    }
+    return n;
   }
 
   // One or two tiles of rows times `count` steps, added to their sums; the sums after them and a share of the panel's
@@ -257,7 +292,10 @@ struct TileMatmul {
                    .x_stride = args.x_stride,
                    .row_begin = 0,
                    .row_end = args.rows});
-    return args.rows <= kTileRows ? stream<false>(args, a) : stream<true>(args, a);
+    if (args.rows > kTileRows) return stream<true>(args, a, args.n_begin);
+    std::int64_t n = args.n_begin;
+    if constexpr (!kTurned) n = stream_beside(args, a);
+    stream<false>(args, a, n);
   }
 
   static void run(const MatmulArgs& args) noexcept {
