@@ -1,10 +1,11 @@
 // Matmul of weights in bf16 or f16 on tiles of bf16 products, summed in f32.
 //
 // One order of arithmetic for every number of rows: an output element's tile takes the steps of k (32 at a time) one
-// after another, and a row of a tile does not see the others. What x and the weights are multiplied as:
+// after another, and a row of a tile does not see the others; few rows are done without tiles, in the same order
+// (few_rows.h). What x and the weights are multiplied as:
 //   bf16: x rounded to bf16; the weights are what they are.
 //   f16:  x = h + l (tile_rows.h); w = h + l exactly. A step adds l h, then h h, then h l; l l would be below what x
-//         has lost. One row is done without tiles, in the same order (one_row.h).
+//         has lost.
 //
 // Panels of bf16 are tiles of B as they are (pair_panels.h). Those of f16 are the ones of avx512, [k][32 columns]: they
 // are split and turned where they are used, once for all rows of a group, in slices that stay in the first cache.
@@ -15,7 +16,7 @@
 // do not stay, and the sums these will be added to, which are asked for ahead of time and for writing.
 #pragma once
 
-#include "kernels/amx/one_row.h"
+#include "kernels/amx/few_rows.h"
 #include "kernels/amx/pair_panels.h"
 #include "kernels/amx/tile_rows.h"
 #include "kernels/avx512/matmul.h"
@@ -280,9 +281,7 @@ struct TileMatmul {
   }
 
   static void few(const MatmulArgs& args) noexcept {
-    if constexpr (kTurned) {
-      if (args.rows == 1) return OneRow::run(args);
-    }
+    if (args.rows <= FewRows<S>::kMost) return FewRows<S>::run(args);
     const TileConfig config(args.rows < kTileRows ? args.rows : kTileRows);
     char* a = static_cast<char*>(args.scratch);
     Rows::prepare({.x = args.x,
