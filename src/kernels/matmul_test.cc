@@ -407,6 +407,17 @@ TEST_P(Matmul, SumsNothingToZero) {
   }
 }
 
+TEST_P(Matmul, WantsNoMoreScratchForFewerRows) {
+  for (const Storage storage : kWeightStorages) {
+    for (const std::int64_t k : {64, 2048, 20480, 65536}) {
+      for (std::int64_t rows = 2; rows <= 600; ++rows) {
+        ASSERT_GE(table().matmul_scratch(storage, rows, k), table().matmul_scratch(storage, rows - 1, k))
+            << "storage " << static_cast<int>(storage) << " k " << k << " rows " << rows;
+      }
+    }
+  }
+}
+
 GANGLION_FOR_EVERY_TABLE(Matmul);
 
 using Pack = plain::EveryTable;

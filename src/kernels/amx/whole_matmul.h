@@ -64,7 +64,7 @@ struct WholeTiles {
   }
   static std::int64_t scratch(std::int64_t rows, std::int64_t k) noexcept {
     const std::int64_t tiles = M::smaller(rows, kMostRows) / kTileRows + 1;
-    return of_x(rows, k) + kGroupPanels * tiles * kSumsTile * 4;
+    return M::scratch(rows, k) + kGroupPanels * tiles * kSumsTile * 4;  // fewer rows may be the ones that are turned
   }
 
   // One block of a panel times all tiles of rows.
