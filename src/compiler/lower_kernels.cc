@@ -64,7 +64,7 @@ std::optional<Operand> Lowering::prepared(const Node& matmul) {
   const std::int64_t rows = graph_.result(matmul.operands[0]).shape.dims[0];
   const std::int64_t bytes = table_.prepared_bytes(storage_of(params.storage), rows, params.k, params.group);
   if (bytes == 0) return std::nullopt;
-  const auto [found, fresh] = prepared_.try_emplace({number(x), params.storage, params.group});
+  const auto [found, fresh] = prepared_.try_emplace({number(x), params.k, params.storage, params.group});
   if (fresh) {
     const Node& owner = node(x);
     const Operand from = operand(matmul.operands[0]);

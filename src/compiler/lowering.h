@@ -96,8 +96,9 @@ class Lowering {
   std::vector<std::int32_t> direct_result_;    // by value number of the root: result index or -1
   std::vector<bool> updates_state_;            // by node
   std::vector<std::int32_t> state_of_output_;  // by output: index of states, or -1
-  std::map<std::tuple<std::size_t, DType, std::int64_t>, program::Operand> prepared_;  // by x, storage, group
-  std::map<std::pair<std::int64_t, int>, std::int32_t> weight_index_;                  // parameter, form
+  // By x, which reshapes share, its columns, storage and group.
+  std::map<std::tuple<std::size_t, std::int64_t, DType, std::int64_t>, program::Operand> prepared_;
+  std::map<std::pair<std::int64_t, int>, std::int32_t> weight_index_;  // parameter, form
   std::unordered_map<const Tensor*, std::int64_t> constant_offset_;
   std::unordered_map<const Graph*, std::shared_ptr<const program::Program>> callees_;
 };

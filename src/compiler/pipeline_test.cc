@@ -99,6 +99,37 @@ TEST(RecogniseMatmul, PacksAWeightThatIsConvertedOrStoredTheOtherWayRound) {
   EXPECT_TRUE(program.weights[1].transposed);
 }
 
+// A table whose matmuls read rows that were prepared, as those of some instruction sets.
+kernels::Table table_that_prepares() {
+  kernels::Table table = *kernels::find_table("scalar");
+  table.prepared_bytes = [](kernels::Storage, std::int64_t rows, std::int64_t k, std::int64_t) noexcept {
+    return rows * k * 2;
+  };
+  return table;
+}
+
+TEST(PrepareRows, HappensOnceForAllMatmulsOfTheSameRowsAndAgainForOtherColumns) {
+  Builder b("m");
+  const Value x = b.input("x", f32({64, 32}));
+  const Value one = b.weight("one", f32({8, 32}), {});
+  const Value two = b.weight("two", f32({4, 32}), {});
+  const Value wide = b.weight("wide", f32({8, 64}), {});
+  const auto module =
+      b.finish({hlo::linear(x, one), hlo::linear(x, two), hlo::linear(hlo::reshape(x, {32, 64}), wide)});
+  const kernels::Table table = table_that_prepares();
+  Options options;
+  options.table = &table;
+  const program::Program program = compile(*module, options);
+  EXPECT_EQ(descriptions(program),
+            (Lines{"prepare_rows f32 f32[64,32]", "matmul f32 f32[64,32]x[8,32]", "matmul f32 f32[64,32]x[4,32]",
+                   "prepare_rows f32 f32[32,64]", "matmul f32 f32[32,64]x[8,64]"}));
+  // Where what was prepared lies: the first two matmuls share it.
+  EXPECT_EQ(program.steps[1].operands.back().offset, program.steps[0].results[0].offset);
+  EXPECT_EQ(program.steps[2].operands.back().offset, program.steps[0].results[0].offset);
+  EXPECT_EQ(program.steps[4].operands.back().offset, program.steps[3].results[0].offset);
+  EXPECT_TRUE(program.steps[1].barrier);
+}
+
 TEST(Weights, UsedByLinearAndByEmbeddingAreKeptOnce) {
   Builder b("m");
   const Value ids = b.input("ids", Shape::array(DType::kS32, {3}));

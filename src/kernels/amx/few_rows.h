@@ -36,10 +36,10 @@ struct FewRows {
   static constexpr std::int64_t kParts = S == Storage::kF16 ? 2 : 1;
   static constexpr std::int64_t kMost = S == Storage::kF16 ? 1 : 2;
   static constexpr std::int64_t kWidth = 32, kStep = 32;
-  static constexpr std::int64_t kPairBytes = 128;  // of a panel: two steps of k
   static constexpr std::int64_t kAhead = 1024;
 
-  // Of x, which goes on with zeros to a whole step, as panels of bf16 do.
+  // Of x, which goes on with zeros to a whole step, as panels of bf16 do. Two steps of k of a panel are a line of
+  // kPairLine bytes in either storage.
   static std::int64_t filled(std::int64_t k) noexcept { return (k + kStep - 1) / kStep * kStep; }
   static std::int64_t panel_bytes(std::int64_t k) noexcept {
     return S == Storage::kBF16 ? pair_panel_bytes(k) : k * kWidth * 2;
@@ -144,7 +144,7 @@ struct FewRows {
     const auto add_pair = [&](std::int64_t k, bool both) {
 #pragma GCC unroll 2
       for (std::int64_t p = 0; p < kBeside; ++p) {
-        const char* at = from + p * to_next + k / 2 * kPairBytes;
+        const char* at = from + p * to_next + k / 2 * kPairLine;
         __builtin_prefetch(at + kAhead);
         __builtin_prefetch(at + kAhead + 64);
         __m512 even[2], odd[2];
